@@ -1,0 +1,55 @@
+# Two commands: `make build` and `make test`. DATA=<folder> builds another dataset than the demo.
+PYTHON ?= python3
+DATA ?= data/demo
+BIN := .venv/bin
+DATASET := $(shell sed -n 's/^dataset: *//p' $(DATA)/mapping.yml)
+# The demo is the project's default, so that plain `dbt build` builds it.
+VARS := $(if $(filter data/demo,$(DATA)),,--vars "$$(cat $(DATA)/mapping.yml)")
+
+.PHONY: build test browser-test lint format simulate bench lock clean
+
+build: .venv/installed
+	$(BIN)/dbt build --quiet $(VARS)
+	@$(BIN)/signals where $(DATASET)
+
+test: .venv/installed
+	$(BIN)/dbt build --quiet --target-path target/test --vars '{build_dir: target/test, releases_dir: target/test/releases}'
+	$(BIN)/pytest -n 2 --dist loadfile -m "not browser"
+
+browser-test: .venv/installed
+	$(BIN)/pytest -m browser
+
+lint: .venv/installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/sqlfluff lint --processes 2 --disable-progress-bar models macros tests/data tests/generic
+
+format: .venv/installed
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+
+simulate: .venv/installed
+	$(BIN)/signals simulate --output data/demo
+
+bench: .venv/installed
+	$(BIN)/python bench/demo_build.py
+
+# A new lock file from pyproject.toml: hashes of every package, no index address.
+lock:
+	$(PYTHON) -m venv .venv-lock
+	.venv-lock/bin/pip install --quiet pip-tools
+	CUSTOM_COMPILE_COMMAND="make lock" .venv-lock/bin/pip-compile --quiet --upgrade --generate-hashes --allow-unsafe \
+		--no-emit-index-url --no-emit-find-links --no-emit-trusted-host --no-strip-extras --all-extras \
+		--output-file requirements.lock pyproject.toml
+	rm -rf .venv-lock
+
+.venv/installed: requirements.lock pyproject.toml
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	touch $@
+
+clean:
+	rm -rf .venv target logs build/*.duckdb

@@ -1,0 +1,140 @@
+with
+
+lifecycle_stages as (
+    select * from {{ ref('lifecycle_stages') }}
+),
+
+stage_map as (
+    select * from {{ ref('stage_map') }}
+),
+
+opportunity_types as (
+    select * from {{ ref('opportunity_types') }}
+),
+
+dimensions as (
+    select * from {{ ref('dimensions') }}
+),
+
+segment_rules as (
+    select * from {{ ref('segment_rules') }}
+),
+
+horizons as (
+    select * from {{ ref('horizons') }}
+),
+
+evidence_thresholds as (
+    select * from {{ ref('evidence_thresholds') }}
+),
+
+gate_thresholds as (
+    select * from {{ ref('gate_thresholds') }}
+),
+
+exchange_rates as (
+    select * from {{ ref('exchange_rates') }}
+),
+
+metrics as (
+    select * from {{ ref('metrics') }}
+),
+
+-- The rule says all that gives the definition its meaning, and no comment: the hash is taken over it.
+unioned as (
+    select
+        'stage' as kind,
+        stage as code,
+        label,
+        definition || ' (' || kind || ', order ' || stage_order || ')' as rule,
+        valid_from
+    from lifecycle_stages
+    union all
+    select
+        'stage_map' as kind,
+        entity || ': ' || source_label as code,
+        source_label as label,
+        stage as rule,
+        valid_from
+    from stage_map
+    union all
+    select
+        'opportunity_type' as kind,
+        source_label as code,
+        source_label as label,
+        opportunity_type as rule,
+        valid_from
+    from opportunity_types
+    union all
+    select
+        'dimension' as kind,
+        dimension as code,
+        label,
+        'Known from ' || known_from_stage || ' on, ' || case rule_kind
+            when 'value' then 'the value as it is unless a rule maps it'
+            else 'mapped by segment rules'
+        end as rule,
+        valid_from
+    from dimensions
+    union all
+    select
+        'segment_rule' as kind,
+        dimension || ': ' || coalesce(
+            source_value,
+            'from ' || coalesce(lower_bound::varchar, 'any') || ' to below ' || coalesce(upper_bound::varchar, 'any')
+        ) as code,
+        segment as label,
+        dimension || ' is ' || segment as rule,
+        valid_from
+    from segment_rules
+    union all
+    select
+        'horizon' as kind,
+        horizon_days::varchar as code,
+        case when is_primary then 'Primary' else 'Secondary' end as label,
+        'Advanced within ' || horizon_days || ' days of entering the stage' as rule,
+        valid_from
+    from horizons
+    union all
+    select
+        'threshold' as kind,
+        threshold as code,
+        threshold as label,
+        value::varchar as rule,
+        valid_from
+    from evidence_thresholds
+    union all
+    select
+        'check' as kind,
+        gate || ': ' || check_name as code,
+        label,
+        label || ': flagged unless ' || replace(comparison, '_', ' ') || ' ' || flag_threshold
+        || coalesce(', blocked unless ' || replace(comparison, '_', ' ') || ' ' || block_threshold, '') as rule,
+        valid_from
+    from gate_thresholds
+    union all
+    select
+        'exchange_rate' as kind,
+        currency || ' from ' || valid_from as code,
+        currency as label,
+        usd_per_unit || ' USD per ' || currency as rule,
+        valid_from
+    from exchange_rates
+    union all
+    select
+        'metric' as kind,
+        metric as code,
+        label,
+        definition || ' (' || unit || ', basis ' || basis || ')' as rule,
+        valid_from
+    from metrics
+)
+
+select
+    kind,
+    code,
+    label,
+    rule,
+    valid_from,
+    md5(kind || '|' || code || '|' || rule || '|' || valid_from) as definition_hash
+from unioned

@@ -1,0 +1,229 @@
+-- noqa: disable=LT02
+{# The indentation rule cannot follow columns that a loop makes. #}
+{% set spine = var('spine') -%}
+{%- set person_stages = spine | reject('in', ['opportunity', 'won']) | list -%}
+{%- set keys = {
+    'accounts': 'account_id', 'people': 'person_id', 'opportunities': 'opportunity_id',
+    'owners': 'owner_id', 'products': 'product_id',
+} -%}
+with
+
+people as (
+    select * from {{ ref('people') }}
+    where not is_disqualified
+),
+
+opportunities as (
+    select * from {{ ref('opportunities') }}
+    where not is_disqualified
+),
+
+stage_visits as (
+    select * from {{ ref('stage_visits') }}
+),
+
+lifecycle_stages as (
+    select * from {{ ref('lifecycle_stages') }}
+),
+
+dimensions as (
+    select * from {{ ref('dimensions') }}
+),
+
+segment_memberships as (
+    select * from {{ ref('segment_memberships') }}
+),
+
+-- First entry of each stage counts; ends count by their last one, since a record may be re-opened.
+stage_dates as (
+    select
+        stage_visits.entity,
+        stage_visits.entity_id,
+        {%- for stage in spine %}
+        min(stage_visits.entered_date) filter (where stage_visits.stage = '{{ stage }}') as {{ stage }}_date,
+        {%- endfor %}
+        max(stage_visits.entered_at) filter (where lifecycle_stages.kind = 'spine') as last_spine_entered_at,
+        max(stage_visits.entered_at) filter (where lifecycle_stages.kind = 'end') as last_ended_at,
+        count(*) filter (where lifecycle_stages.kind = 'end') as end_count
+    from stage_visits
+    inner join lifecycle_stages on stage_visits.stage = lifecycle_stages.stage
+    group by stage_visits.entity, stage_visits.entity_id
+),
+
+person_dates as (
+    select * from stage_dates
+    where entity = 'person'
+),
+
+opportunity_dates as (
+    select * from stage_dates
+    where entity = 'opportunity'
+),
+
+-- A lead names the opportunity that it was converted to, or an opportunity names its lead; the first one counts.
+links as (
+    select
+        people.person_id,
+        people.opportunity_id
+    from people
+    where people.opportunity_id is not null
+    union
+    select
+        people.person_id,
+        opportunities.opportunity_id
+    from opportunities
+    inner join people on opportunities.person_id = people.person_id
+    where people.opportunity_id is null
+),
+
+first_links as (
+    select
+        links.person_id,
+        opportunities.opportunity_id
+    from links
+    inner join opportunities on links.opportunity_id = opportunities.opportunity_id
+    qualify row_number() over (
+        partition by links.person_id
+        order by opportunities.created_at nulls last, opportunities.opportunity_id
+    ) = 1
+),
+
+linked_people as (
+    select
+        people.person_id,
+        people.account_id,
+        people.created_at,
+        first_links.opportunity_id
+    from people
+    left join first_links on people.person_id = first_links.person_id
+),
+
+-- Several leads of one buying group can share a deal: the earliest carries it, the others count as leads only.
+joined as (
+    select
+        coalesce(linked_people.person_id, opportunities.opportunity_id) as journey_id,
+        linked_people.person_id,
+        opportunities.opportunity_id,
+        coalesce(opportunities.account_id, linked_people.account_id) as account_id,
+        opportunities.owner_id,
+        opportunities.product_id,
+        coalesce(opportunities.opportunity_type, 'new_business') as opportunity_type,
+        opportunities.amount,
+        coalesce(opportunities.is_closed_before_created, false) as is_closed_before_created,
+        opportunities.opportunity_id is null or row_number() over (
+            partition by opportunities.opportunity_id
+            order by linked_people.created_at nulls last, linked_people.person_id
+        ) = 1 as is_primary
+    from linked_people
+    full outer join opportunities on linked_people.opportunity_id = opportunities.opportunity_id
+),
+
+observed as (
+    select
+        joined.*,
+        {%- for stage in person_stages %}
+        person_dates.{{ stage }}_date as observed_{{ stage }}_date,
+        {%- endfor %}
+        opportunity_dates.opportunity_date as observed_opportunity_date,
+        opportunity_dates.won_date as observed_won_date,
+        case
+            when joined.opportunity_id is null and person_dates.last_ended_at >= person_dates.last_spine_entered_at
+                then person_dates.last_ended_at::date
+            when opportunity_dates.won_date is null
+                and opportunity_dates.last_ended_at >= opportunity_dates.last_spine_entered_at
+                then opportunity_dates.last_ended_at::date
+        end as lost_date,
+        coalesce(person_dates.last_ended_at < person_dates.last_spine_entered_at, false)
+        or coalesce(opportunity_dates.last_ended_at < opportunity_dates.last_spine_entered_at, false) as is_recycled
+    from joined
+    left join person_dates on joined.person_id = person_dates.entity_id
+    left join opportunity_dates on joined.opportunity_id = opportunity_dates.entity_id
+),
+
+-- A stage counts as reached on the date of the next observed stage where it was skipped, or entered out of order.
+reached as (
+    select
+        *,
+        {%- for stage in spine %}
+        case
+            when coalesce({{ stage_dates(spine[:loop.index], 'observed_') }}) is not null
+                then least({{ stage_dates(spine[loop.index0:], 'observed_') }})
+        end as {{ stage }}_date
+        {%- if not loop.last %},{% endif %}
+        {%- endfor %}
+    from observed
+),
+
+known_from as (
+    select
+        {%- for dimension in var('dimensions') %}
+        max(known_from_stage) filter (where dimension = '{{ dimension }}') as {{ dimension }}
+        {%- if not loop.last %},{% endif %}
+        {%- endfor %}
+    from dimensions
+),
+
+segmented as (
+    select
+        reached.*,
+        {%- for dimension, attributes in var('dimensions').items() %}
+        case
+            when
+                case known_from.{{ dimension }}
+                    {%- for stage in spine %}
+                    when '{{ stage }}' then coalesce({{ stage_dates(spine[loop.index0:], 'reached.') }})
+                    {%- endfor %}
+                end is not null
+                then coalesce(
+                    {%- for attribute in attributes %}
+                    nullif({{ dimension }}_{{ loop.index }}.segment, 'unmapped'),
+                    {%- endfor %}
+                    {%- for attribute in attributes %}
+                    {{ dimension }}_{{ loop.index }}.segment,
+                    {%- endfor %}
+                    'unknown'
+                )
+        end as {{ dimension }}
+        {%- if not loop.last %},{% endif %}
+        {%- endfor %}
+    from reached
+    cross join known_from
+    {%- for dimension, attributes in var('dimensions').items() %}
+    {%- for attribute in attributes %}
+    left join segment_memberships as {{ dimension }}_{{ loop.index }}
+        on
+            {{ dimension }}_{{ loop.index }}.dimension = '{{ dimension }}'
+            and {{ dimension }}_{{ loop.index }}.attribute = '{{ attribute }}'
+            and reached.{{ keys[attribute.split('.')[0]] }} = {{ dimension }}_{{ loop.index }}.entity_id
+    {%- endfor %}
+    {%- endfor %}
+)
+
+select
+    journey_id,
+    person_id,
+    opportunity_id,
+    account_id,
+    owner_id,
+    product_id,
+    opportunity_type,
+    {%- for dimension in var('dimensions') %}
+    {{ dimension }},
+    {%- endfor %}
+    amount,
+    is_primary,
+    is_recycled,
+    {%- for stage in spine %}
+    {%- if stage == 'opportunity' %}
+    -- A deal closed before it was created has an outcome, but no time that could be measured.
+    {%- endif %}
+    {{ 'is_closed_before_created or' if stage == 'opportunity' }}
+    coalesce(observed_{{ stage }}_date is null or observed_{{ stage }}_date > {{ stage }}_date, false)
+    and {{ stage }}_date is not null as is_{{ stage }}_imputed,
+    {%- endfor %}
+    coalesce({{ stage_dates(spine) }}) is null as is_missing_entry_date,
+    {%- for stage in spine %}
+    {{ stage }}_date,
+    {%- endfor %}
+    lost_date
+from segmented

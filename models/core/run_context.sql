@@ -1,0 +1,38 @@
+with
+
+context as (
+    select * from {{ source('export', 'context') }}
+),
+
+definitions as (
+    select * from {{ ref('definitions') }}
+),
+
+definitions_hash as (
+    select md5({{ ordered_concat('definition_hash', ',') }}) as definitions_hash
+    from definitions
+)
+
+select
+    context.dataset,
+    context.data_dir,
+    context.as_of_rule,
+    context.input_hash,
+    md5(
+        definitions_hash.definitions_hash
+        || '{{ var("reporting_timezone") }}|{{ var("reporting_currency") }}|{{ var("fiscal_year_start_month") }}'
+        || '|{{ tojson(var("dimensions")) }}|{{ tojson(var("spine")) }}'
+    ) as definitions_hash,
+    context.code_version,
+    '{{ var("reporting_timezone") }}' as reporting_timezone,
+    '{{ var("reporting_currency") }}' as reporting_currency,
+    '{{ var("releases_dir") }}' as releases_dir,
+    {{ "'" ~ var("restatement_reason") | replace("'", "''") ~ "'" if var("restatement_reason") else "null::varchar" }}
+        as restatement_reason,
+    context.currency as source_currency,
+    {{ var('fiscal_year_start_month') }} as fiscal_year_start_month,
+    context.as_of_date,
+    context.latest_stamp_date,
+    context.history_starts_on
+from context
+cross join definitions_hash

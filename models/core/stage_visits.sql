@@ -1,0 +1,163 @@
+with
+
+people as (
+    select * from {{ ref('people') }}
+    where not is_disqualified
+),
+
+opportunities as (
+    select * from {{ ref('opportunities') }}
+    where not is_disqualified
+),
+
+stage_history as (
+    select * from {{ ref('stg_export__stage_history') }}
+),
+
+stage_map as (
+    select * from {{ ref('stage_map') }}
+),
+
+lifecycle_stages as (
+    select * from {{ ref('lifecycle_stages') }}
+),
+
+run_context as (
+    select * from {{ ref('run_context') }}
+),
+
+changes as (
+    select
+        stage_history.entity,
+        stage_history.entity_id,
+        stage_map.stage,
+        stage_history.source_stage,
+        'stage_history' as source_rule,
+        stage_history.entered_at
+    from stage_history
+    inner join stage_map
+        on
+            stage_history.entity = stage_map.entity
+            and lower(stage_history.source_stage) = lower(stage_map.source_label)
+),
+
+tracked as (
+    select
+        entity,
+        entity_id,
+        min(entered_at) as first_entered_at,
+        bool_or(stage in ('won', 'lost')) as has_closed,
+        bool_or(stage = 'sql') as has_sql
+    from changes
+    group by entity, entity_id
+),
+
+-- A tracker starts with the first change: the stage at creation is known from the record itself.
+person_creations as (
+    select
+        'person' as entity,
+        people.person_id as entity_id,
+        'lead' as stage,
+        null::varchar as source_stage,
+        'created_at' as source_rule,
+        people.created_at as entered_at
+    from people
+    left join tracked on tracked.entity = 'person' and people.person_id = tracked.entity_id
+    where
+        people.created_at is not null
+        and (tracked.first_entered_at is null or people.created_at <= tracked.first_entered_at)
+),
+
+person_conversions as (
+    select
+        'person' as entity,
+        people.person_id as entity_id,
+        'sql' as stage,
+        null::varchar as source_stage,
+        'converted_at' as source_rule,
+        people.converted_at as entered_at
+    from people
+    left join tracked on tracked.entity = 'person' and people.person_id = tracked.entity_id
+    where people.converted_at is not null and not coalesce(tracked.has_sql, false)
+),
+
+opportunity_creations as (
+    select
+        'opportunity' as entity,
+        opportunities.opportunity_id as entity_id,
+        'opportunity' as stage,
+        null::varchar as source_stage,
+        'created_at' as source_rule,
+        opportunities.created_at as entered_at
+    from opportunities
+    left join tracked on tracked.entity = 'opportunity' and opportunities.opportunity_id = tracked.entity_id
+    where
+        opportunities.created_at is not null
+        and (tracked.first_entered_at is null or opportunities.created_at < tracked.first_entered_at)
+),
+
+-- The close date of an open deal is a plan, so it counts only where the stage says that the deal is closed. A deal
+-- closed before it was created is closed on the day of its creation: its outcome stands, its time does not.
+opportunity_closes as (
+    select
+        'opportunity' as entity,
+        opportunities.opportunity_id as entity_id,
+        opportunities.current_stage as stage,
+        opportunities.source_stage,
+        case
+            when opportunities.is_closed_before_created then 'created_at'
+            when opportunities.closed_at is null then 'close_date'
+            else 'closed_at'
+        end as source_rule,
+        case
+            when opportunities.is_closed_before_created then opportunities.created_at
+            else coalesce(opportunities.closed_at, opportunities.close_date::timestamp)
+        end as entered_at
+    from opportunities
+    left join tracked on tracked.entity = 'opportunity' and opportunities.opportunity_id = tracked.entity_id
+    where
+        opportunities.current_stage in ('won', 'lost')
+        and not coalesce(tracked.has_closed, false)
+        and coalesce(opportunities.closed_at, opportunities.close_date::timestamp) is not null
+),
+
+unioned as (
+    select * from changes
+    union all
+    select * from person_creations
+    union all
+    select * from person_conversions
+    union all
+    select * from opportunity_creations
+    union all
+    select * from opportunity_closes
+),
+
+-- History of records that do not exist (deleted, later than the as-of date) does not exist either.
+existing as (
+    select
+        unioned.*,
+        lifecycle_stages.stage_order
+    from unioned
+    inner join lifecycle_stages on unioned.stage = lifecycle_stages.stage
+    cross join run_context
+    left join people on unioned.entity = 'person' and unioned.entity_id = people.person_id
+    left join opportunities on unioned.entity = 'opportunity' and unioned.entity_id = opportunities.opportunity_id
+    where
+        coalesce(people.person_id, opportunities.opportunity_id) is not null
+        and unioned.entered_at::date <= run_context.as_of_date
+)
+
+select
+    entity,
+    entity_id,
+    stage,
+    source_stage,
+    source_rule,
+    row_number() over visits as visit_number,
+    entered_at,
+    lead(entered_at) over visits as exited_at,
+    entered_at::date as entered_date,
+    lead(entered_at::date) over visits as exited_date
+from existing
+window visits as (partition by entity, entity_id order by entered_at, stage_order, source_rule, source_stage)

@@ -1,0 +1,281 @@
+-- noqa: disable=LT02
+{# The indentation rule cannot follow columns that a loop makes. #}
+-- One number per check of the publication boundary: how many cells break it.
+{% set rates = {
+    'funnel_conversion': ['conversion_rate', 'conversion_low', 'conversion_high', 'imputed_share'],
+    'pipeline_velocity': ['win_rate'],
+} -%}
+{%- set intervals = {
+    'funnel_conversion': ['conversion_rate', 'conversion_low', 'conversion_high'],
+    'segment_scorecards': ['value', 'low', 'high'],
+    'pipeline_velocity': ['velocity_per_day', 'velocity_low', 'velocity_high'],
+} -%}
+with
+
+funnel_conversion as (
+    select * from {{ ref('funnel_conversion') }}
+),
+
+segment_scorecards as (
+    select * from {{ ref('segment_scorecards') }}
+),
+
+pipeline_velocity as (
+    select * from {{ ref('pipeline_velocity') }}
+),
+
+published_segments as (
+    select distinct
+        dimension,
+        segment
+    from funnel_conversion
+    where dimension <> 'all'
+),
+
+horizons as (
+    select horizon_days from {{ ref('horizons') }}
+    where is_primary
+),
+
+thresholds as (
+    {{ evidence_thresholds() }}
+),
+
+rate_observations as (
+    {%- for table, columns in rates.items() %}
+    select
+        'rates_in_range' as check_name,
+        '{{ table }}' as subject,
+        count(*) as row_count,
+        count(*) filter (
+            where
+                {%- for column in columns %}
+                {{ 'or ' if not loop.first }}{{ column }} not between 0 and 1
+                {%- endfor %}
+        ) as defect_count,
+        'cells have a rate outside 0 to 1' as detail
+    from {{ table }}
+    union all
+    {%- endfor %}
+    select
+        'rates_in_range' as check_name,
+        'segment_scorecards' as subject,
+        count(*) as row_count,
+        count(*) filter (where value not between 0 and 1 or low not between 0 and 1 or high not between 0 and 1)
+            as defect_count,
+        'cells have a rate outside 0 to 1' as detail
+    from segment_scorecards
+    where unit = 'rate'
+),
+
+interval_observations as (
+    {%- for table, (value, low, high) in intervals.items() %}
+    select
+        'interval_order' as check_name,
+        '{{ table }}' as subject,
+        count(*) as row_count,
+        count(*) filter (
+            where
+            {{ low }} > {{ value }} + 1e-9 * abs({{ value }}) + 1e-12
+            or {{ high }} < {{ value }} - 1e-9 * abs({{ value }}) - 1e-12
+            or ({{ value }} is not null and ({{ low }} is null or {{ high }} is null))
+        ) as defect_count,
+        'cells have an interval that misses the value' as detail
+    from {{ table }}
+    {%- if not loop.last %}
+    union all
+    {%- endif %}
+    {%- endfor %}
+),
+
+sample_observations as (
+    {%- for table, (value, low, high) in intervals.items() %}
+    select
+        'minimum_sample' as check_name,
+        '{{ table }}' as subject,
+        count(*) as row_count,
+        count(*) filter (where {{ value }} is not null and n < thresholds.minimum_n) as defect_count,
+        'cells show a value below the minimum sample' as detail
+    from {{ table }}
+    cross join thresholds
+    {%- if not loop.last %}
+    union all
+    {%- endif %}
+    {%- endfor %}
+),
+
+label_observations as (
+    {%- for table, (value, low, high) in intervals.items() %}
+    select
+        'evidence_labels' as check_name,
+        '{{ table }}' as subject,
+        count(*) as row_count,
+        count(*) filter (
+            where
+            evidence is null
+            or evidence not in ('reportable', 'directional', 'suppressed')
+            or (evidence = 'suppressed') <> ({{ value }} is null)
+            or (evidence <> 'reportable') <> (evidence_reason is not null)
+        ) as defect_count,
+        'cells have no evidence level, or a value against it' as detail
+    from {{ table }}
+    {%- if not loop.last %}
+    union all
+    {%- endif %}
+    {%- endfor %}
+),
+
+stage_observations as (
+    select
+        'stage_conservation' as check_name,
+        'funnel_conversion' as subject,
+        count(*) as row_count,
+        count(*) filter (
+            where
+            entered_count <> converted_count + lost_count + open_count
+            or least(entered_count, converted_count, lost_count, open_count) < 0
+        ) as defect_count,
+        'cells have outcomes that do not add up to the entrants' as detail
+    from funnel_conversion
+    where entered_count is not null
+),
+
+funnel_totals as (
+    select
+        period_grain,
+        period_start,
+        from_stage,
+        to_stage,
+        horizon_days,
+        dimension,
+        sum(entered_count) as entered_count,
+        sum(converted_count) as converted_count
+    from funnel_conversion
+    where entered_count is not null
+    group by all
+),
+
+velocity_totals as (
+    select
+        period_grain,
+        period_start,
+        basis,
+        dimension,
+        sum(qualified_count) as qualified_count
+    from pipeline_velocity
+    group by all
+),
+
+segment_observations as (
+    select
+        'segment_conservation' as check_name,
+        'funnel_conversion' as subject,
+        count(*) as row_count,
+        count(*) filter (
+            where
+            totals.entered_count is null
+            or segments.entered_count <> totals.entered_count
+            or segments.converted_count <> totals.converted_count
+        ) as defect_count,
+        'totals are not the sum of their segments' as detail
+    from funnel_totals as segments
+    left join funnel_totals as totals
+        on
+            segments.period_grain = totals.period_grain
+            and segments.period_start = totals.period_start
+            and segments.from_stage = totals.from_stage
+            and segments.to_stage = totals.to_stage
+            and segments.horizon_days = totals.horizon_days
+            and totals.dimension = 'all'
+    where segments.dimension <> 'all'
+    union all
+    select
+        'segment_conservation' as check_name,
+        'pipeline_velocity' as subject,
+        count(*) as row_count,
+        count(*) filter (
+            where totals.qualified_count is null or segments.qualified_count <> totals.qualified_count
+        ) as defect_count,
+        'totals are not the sum of their segments' as detail
+    from velocity_totals as segments
+    left join velocity_totals as totals
+        on
+            segments.period_grain = totals.period_grain
+            and segments.period_start = totals.period_start
+            and segments.basis = totals.basis
+            and totals.dimension = 'all'
+    where segments.dimension <> 'all'
+),
+
+-- Every declared dimension has a row, whether it has segments or not.
+personal_observations as (
+    {%- for dimension in var('dimensions') %}
+    select
+        'personal_data' as check_name,
+        '{{ dimension }}' as subject,
+        count(*) as row_count,
+        count(*) filter (
+            where
+            regexp_matches(segment, '[A-Za-z0-9._%+-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+')
+            or regexp_matches(segment, '^\+?[0-9][0-9 ()./-]{7,}[0-9]$')
+        ) as defect_count,
+        'segments look like an e-mail address or a phone number' as detail
+    from published_segments
+    where dimension = '{{ dimension }}'
+    {%- if not loop.last %}
+    union all
+    {%- endif %}
+    {%- endfor %}
+),
+
+counted as (
+    select * from rate_observations
+    union all
+    select * from interval_observations
+    union all
+    select * from sample_observations
+    union all
+    select * from label_observations
+    union all
+    select * from stage_observations
+    union all
+    select * from segment_observations
+    union all
+    select * from personal_observations
+),
+
+reportable as (
+    select
+        'reportable_share' as check_name,
+        'funnel_conversion' as subject,
+        count(*) filter (where evidence = 'reportable')::double / nullif(count(*), 0) as observed,
+        count(*) as row_count,
+        count(*) filter (where evidence <> 'reportable') as defect_count,
+        format(
+            '{:,} of {:,} quarterly cells at the primary horizon are reportable',
+            count(*) filter (where evidence = 'reportable'), count(*)
+        ) as detail
+    from funnel_conversion
+    inner join horizons on funnel_conversion.horizon_days = horizons.horizon_days
+    where period_grain = 'quarter' and coalesce(evidence_reason, '') not in ('not_applicable', 'left_truncated')
+)
+
+select
+    check_name,
+    subject,
+    defect_count::double as observed,
+    row_count,
+    defect_count,
+    format('{:,} of {:,} {}', defect_count, row_count, detail) as detail,
+    true as is_applicable
+from counted
+union all
+select
+    check_name,
+    subject,
+    observed,
+    row_count,
+    defect_count,
+    detail,
+    true as is_applicable
+from reportable

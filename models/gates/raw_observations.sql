@@ -1,0 +1,399 @@
+-- One number per check of the raw boundary: shares of rows with a defect, largest differences, days.
+{% set shares = [
+    {'check': 'disqualified_rows', 'subject': 'accounts', 'relation': 'accounts', 'defect': 'is_disqualified',
+     'needs': 'accounts.account_id', 'detail': 'accounts are deleted or later than the as-of date'},
+    {'check': 'disqualified_rows', 'subject': 'people', 'relation': 'people', 'defect': 'is_disqualified',
+     'needs': 'people.person_id', 'detail': 'people are deleted or later than the as-of date'},
+    {'check': 'disqualified_rows', 'subject': 'opportunities', 'relation': 'opportunities', 'defect': 'is_disqualified',
+     'detail': 'opportunities are deleted, later than the as-of date or in a stage without a mapping'},
+    {'check': 'unknown_reference', 'subject': 'people.account_id', 'relation': 'people', 'defect': 'is_unknown_account',
+     'needs': 'people.account_id', 'value': 'account_id', 'detail': 'people name an account that is not in the accounts'},
+    {'check': 'unknown_reference', 'subject': 'opportunities.account_id', 'relation': 'opportunities',
+     'defect': 'is_unknown_account', 'needs': 'accounts.account_id', 'value': 'account_id',
+     'detail': 'opportunities name an account that is not in the accounts'},
+    {'check': 'unknown_reference', 'subject': 'opportunities.product_id', 'relation': 'opportunities',
+     'defect': 'is_unknown_product', 'needs': 'products.product_id', 'value': 'product_id',
+     'detail': 'opportunities name a product that is not in the products'},
+    {'check': 'unknown_reference', 'subject': 'opportunities.owner_id', 'relation': 'opportunities',
+     'defect': 'is_unknown_owner', 'needs': 'owners.owner_id', 'value': 'owner_id',
+     'detail': 'opportunities name an owner that is not in the owners'},
+    {'check': 'impossible_dates', 'subject': 'people.converted_at', 'relation': 'people',
+     'defect': 'is_converted_before_created', 'needs': 'people.converted_at',
+     'detail': 'people were converted before they were created'},
+    {'check': 'impossible_dates', 'subject': 'opportunities.closed_at', 'relation': 'opportunities',
+     'defect': 'is_closed_before_created', 'detail': 'opportunities were closed before they were created'},
+    {'check': 'impossible_dates', 'subject': 'opportunities.close_date', 'relation': 'opportunities',
+     'defect': 'is_closed_in_future', 'detail': 'opportunities are closed on a date later than any record'},
+    {'check': 'negative_amounts', 'subject': 'opportunities.amount', 'relation': 'opportunities',
+     'defect': 'is_negative_amount', 'needs': 'opportunities.amount', 'detail': 'opportunities have a negative amount'},
+    {'check': 'currency_coverage', 'subject': 'opportunities.currency', 'relation': 'opportunities',
+     'defect': 'is_unknown_currency', 'value': 'source_currency', 'needs': 'opportunities.amount',
+     'detail': 'opportunities have an amount in a currency without an exchange rate'},
+    {'check': 'stage_coverage', 'subject': 'people.status', 'relation': 'people', 'defect': 'is_unmapped_stage',
+     'needs': 'people.status', 'value': 'source_stage', 'detail': 'people are in a status that stage_map does not have'},
+    {'check': 'stage_coverage', 'subject': 'opportunities.stage', 'relation': 'opportunities',
+     'defect': 'is_unmapped_stage', 'value': 'source_stage',
+     'detail': 'opportunities are in a stage that stage_map does not have'},
+    {'check': 'stage_coverage', 'subject': 'stage_history.stage', 'relation': 'stage_changes',
+     'defect': 'is_unmapped_stage', 'needs': 'stage_history.stage', 'value': 'source_stage',
+     'detail': 'stage changes name a stage that stage_map does not have'},
+    {'check': 'type_coverage', 'subject': 'opportunities.opportunity_type', 'relation': 'opportunities',
+     'defect': 'is_unmapped_type', 'needs': 'opportunities.opportunity_type', 'value': 'source_opportunity_type',
+     'detail': 'opportunities are of a type that opportunity_types does not have'},
+] -%}
+{%- set completeness = [
+    {'check': 'entry_date_completeness', 'subject': 'people.created_at', 'relation': 'people',
+     'filled': 'not is_missing_created_date', 'needs': 'people.person_id', 'detail': 'people have an entry date'},
+    {'check': 'entry_date_completeness', 'subject': 'opportunities.created_at', 'relation': 'opportunities',
+     'filled': 'not is_missing_entry_date', 'detail': 'opportunities have an entry date'},
+    {'check': 'attribute_completeness', 'subject': 'opportunities.account_id', 'relation': 'opportunities',
+     'filled': 'not is_missing_account', 'detail': 'opportunities name their account'},
+    {'check': 'attribute_completeness', 'subject': 'opportunities.opportunity_type', 'relation': 'opportunities',
+     'filled': 'source_opportunity_type is not null', 'needs': 'opportunities.opportunity_type',
+     'detail': 'opportunities have a type; the others count as new business'},
+    {'check': 'attribute_completeness', 'subject': 'opportunities.amount', 'relation': 'won_opportunities',
+     'filled': 'not is_missing_amount', 'needs': 'opportunities.amount', 'detail': 'won opportunities have an amount'},
+] -%}
+{%- for attribute in dimension_attributes() if attribute not in ['opportunities.amount', 'opportunities.account_id'] -%}
+{%- set entity, column = attribute.split('.') -%}
+    {%- do completeness.append({
+        'check': 'attribute_completeness', 'subject': attribute, 'relation': entity, 'needs': attribute,
+        'filled': column ~ ' is not null', 'detail': entity ~ ' have ' ~ column,
+    }) -%}
+{%- endfor -%}
+with
+
+accounts as (
+    select * from {{ ref('accounts') }}
+),
+
+people as (
+    select * from {{ ref('people') }}
+),
+
+opportunities as (
+    select * from {{ ref('opportunities') }}
+),
+
+won_opportunities as (
+    select * from opportunities
+    where current_stage = 'won'
+),
+
+owners as (
+    select * from {{ ref('stg_export__owners') }}
+),
+
+products as (
+    select * from {{ ref('stg_export__products') }}
+),
+
+journeys as (
+    select * from {{ ref('journeys') }}
+),
+
+segment_memberships as (
+    select * from {{ ref('segment_memberships') }}
+),
+
+stage_changes as (
+    select
+        stage_history.source_stage,
+        stage_map.stage is null as is_unmapped_stage
+    from {{ ref('stg_export__stage_history') }} as stage_history
+    left join {{ ref('stage_map') }} as stage_map
+        on
+            stage_history.entity = stage_map.entity
+            and lower(stage_history.source_stage) = lower(stage_map.source_label)
+),
+
+dimensions as (
+    select * from {{ ref('dimensions') }}
+),
+
+stage_visits as (
+    select * from {{ ref('stage_visits') }}
+),
+
+run_context as (
+    select * from {{ ref('run_context') }}
+),
+
+provided as (
+    select entity || '.' || column_name as needed_column
+    from {{ source('export', 'columns') }}
+    where is_provided
+),
+
+share_counts as (
+    {%- for share in shares %}
+    select
+        '{{ share.check }}' as check_name,
+        '{{ share.subject }}' as subject,
+        '{{ share.get("needs", "opportunities.opportunity_id") }}' as needed_column,
+        count(*) as row_count,
+        count(*) filter (where {{ share.defect }}) as defect_count,
+        '{{ share.detail }}' as detail,
+        {% if share.value is defined -%}
+        (
+            select string_agg(value || ': ' || format('{:,}', value_count), ', ' order by value_count desc, value asc)
+            from (
+                select
+                    {{ share.value }} as value,
+                    count(*) as value_count
+                from {{ share.relation }}
+                where {{ share.defect }}
+                group by all
+                order by value_count desc, value asc
+                limit 3
+            )
+        )
+        {%- else -%}
+        null
+        {%- endif %} as most_frequent
+    from {{ share.relation }}
+    {%- if not loop.last %}
+    union all
+    {%- endif %}
+    {%- endfor %}
+),
+
+share_observations as (
+    select
+        check_name,
+        subject,
+        needed_column,
+        case when row_count > 0 then defect_count::double / row_count else 0 end as observed,
+        row_count,
+        defect_count,
+        format('{:,} of {:,} {}{}', defect_count, row_count, detail, coalesce(' (' || most_frequent || ')', ''))
+            as detail
+    from share_counts
+),
+
+completeness_counts as (
+    {%- for item in completeness %}
+    select
+        '{{ item.check }}' as check_name,
+        '{{ item.subject }}' as subject,
+        '{{ item.get("needs", "opportunities.opportunity_id") }}' as needed_column,
+        count(*) as row_count,
+        count(*) filter (where {{ item.filled }}) as filled_count,
+        '{{ item.detail }}' as detail
+    from {{ item.relation }}
+    {%- if not loop.last %}
+    union all
+    {%- endif %}
+    {%- endfor %}
+),
+
+completeness_observations as (
+    select
+        check_name,
+        subject,
+        needed_column,
+        filled_count::double / nullif(row_count, 0) as observed,
+        row_count,
+        row_count - filled_count as defect_count,
+        format('{:,} of {:,} {}', filled_count, row_count, detail) as detail
+    from completeness_counts
+),
+
+key_observations as (
+    {%- for entity, key in [
+        ('accounts', 'account_id'), ('people', 'person_id'), ('opportunities', 'opportunity_id'),
+        ('owners', 'owner_id'), ('products', 'product_id'),
+    ] %}
+    select
+        'key_uniqueness' as check_name,
+        '{{ entity }}' as subject,
+        '{{ entity }}.{{ key }}' as needed_column,
+        (count(*) - count(distinct {{ key }}))::double as observed,
+        count(*) as row_count,
+        count(*) - count(distinct {{ key }}) as defect_count,
+        format('{:,} keys in {:,} {}', count(distinct {{ key }}), count(*), '{{ entity }}') as detail
+    from {{ entity }}
+    {%- if not loop.last %}
+    union all
+    {%- endif %}
+    {%- endfor %}
+),
+
+conserved as (
+    {%- for entity in ['accounts', 'people', 'opportunities'] %}
+    select
+        '{{ entity }}' as subject,
+        (select count(*) from {{ source('export', entity) }}) as rows_in,
+        (select count(*) from {{ entity }}) as rows_out
+    union all
+    {%- endfor %}
+    -- Each person in one journey, each opportunity in at least one.
+    select
+        'journeys' as subject,
+        (select count(*) from people where not is_disqualified)
+        + (select count(*) from opportunities where not is_disqualified) as rows_in,
+        (select count(person_id) + count(distinct opportunity_id) from journeys) as rows_out
+),
+
+conservation_observations as (
+    select
+        'row_conservation' as check_name,
+        subject,
+        null::varchar as needed_column,
+        abs(rows_in - rows_out)::double as observed,
+        rows_in as row_count,
+        abs(rows_in - rows_out) as defect_count,
+        format('{:,} records in, {:,} out', rows_in, rows_out) as detail
+    from conserved
+),
+
+-- A segment that is known for won deals and missing for open ones biases every rate of its dimension.
+outcome_completeness as (
+    {%- for dimension in var('dimensions') %}
+    select
+        '{{ dimension }}' as subject,
+        case
+            when won_date is not null then 'won'
+            when lost_date is not null then 'lost'
+            else 'open'
+        end as outcome,
+        count(*) as row_count,
+        count(*) filter (where {{ dimension }} in ('unknown', 'unmapped')) as defect_count
+    from journeys
+    where {{ dimension }} is not null and opportunity_type = 'new_business'
+    group by all
+    {%- if not loop.last %}
+    union all
+    {%- endif %}
+    {%- endfor %}
+),
+
+outcome_observations as (
+    select
+        'completeness_by_outcome' as check_name,
+        dimensions.dimension as subject,
+        null::varchar as needed_column,
+        max(1 - defect_count::double / outcome_completeness.row_count)
+        - min(1 - defect_count::double / outcome_completeness.row_count) as observed,
+        coalesce(sum(outcome_completeness.row_count), 0)::bigint as row_count,
+        coalesce(sum(defect_count), 0)::bigint as defect_count,
+        coalesce('Known for ' || string_agg(
+            format(
+                '{:.1f} % of {} records', 100 * (1 - defect_count::double / outcome_completeness.row_count), outcome
+            ),
+            ', ' order by outcome desc
+        ), 'No journey reaches the stage from which it is known') as detail
+    from dimensions
+    left join outcome_completeness on dimensions.dimension = outcome_completeness.subject
+    group by dimensions.dimension
+),
+
+unmapped_values as (
+    select
+        dimension,
+        string_agg(source_value || ': ' || format('{:,}', value_count), ', ' order by value_count desc, source_value)
+            as most_frequent
+    from (
+        select
+            dimension,
+            source_value,
+            count(*) as value_count
+        from segment_memberships
+        where segment = 'unmapped'
+        group by dimension, source_value
+        qualify row_number() over (partition by dimension order by count(*) desc, source_value) <= 3
+    )
+    group by dimension
+),
+
+segment_counts as (
+    {%- for dimension in var('dimensions') %}
+    select
+        '{{ dimension }}' as dimension,
+        count(*) as row_count,
+        count(*) filter (where {{ dimension }} = 'unmapped') as unmapped_count,
+        count(*) filter (where {{ dimension }} = 'unknown') as unknown_count
+    from journeys
+    where {{ dimension }} is not null
+    {%- if not loop.last %}
+    union all
+    {%- endif %}
+    {%- endfor %}
+),
+
+segment_observations as (
+    select
+        'segment_coverage' as check_name,
+        segment_counts.dimension as subject,
+        null::varchar as needed_column,
+        coalesce(unmapped_count::double / nullif(row_count, 0), 0) as observed,
+        row_count,
+        unmapped_count as defect_count,
+        format(
+            '{:,} of {:,} journeys have a value that no segment rule matches{}, {:,} have none',
+            unmapped_count,
+            row_count,
+            case when unmapped_count > 0 then coalesce(' (' || most_frequent || ')', '') else '' end,
+            unknown_count
+        ) as detail
+    from segment_counts
+    left join unmapped_values on segment_counts.dimension = unmapped_values.dimension
+),
+
+-- For a past as-of date the records of that time count, not those that the export holds by now.
+latest_record as (
+    select
+        run_context.as_of_date,
+        greatest(
+            max(stage_visits.entered_date),
+            case when run_context.latest_stamp_date <= run_context.as_of_date then run_context.latest_stamp_date end
+        ) as latest_date,
+        count(stage_visits.entity_id) as row_count
+    from run_context
+    left join stage_visits on run_context.as_of_date >= stage_visits.entered_date
+    group by run_context.as_of_date, run_context.latest_stamp_date
+),
+
+gap_observations as (
+    select
+        'trailing_gap_days' as check_name,
+        'dataset' as subject,
+        null::varchar as needed_column,
+        date_diff('day', latest_date, as_of_date)::double as observed,
+        row_count,
+        0 as defect_count,
+        coalesce(
+            format('The latest record is of {}, the as-of date is {}', latest_date, as_of_date), 'No record has a date'
+        ) as detail
+    from latest_record
+),
+
+unioned as (
+    select * from share_observations
+    union all
+    select * from completeness_observations
+    union all
+    select * from key_observations
+    union all
+    select * from conservation_observations
+    union all
+    select * from outcome_observations
+    union all
+    select * from segment_observations
+    union all
+    select * from gap_observations
+)
+
+select
+    unioned.check_name,
+    unioned.subject,
+    unioned.observed,
+    unioned.row_count,
+    unioned.defect_count,
+    case
+        when unioned.needed_column is null or provided.needed_column is not null then unioned.detail
+        else 'The export does not have ' || unioned.needed_column
+    end as detail,
+    unioned.needed_column is null or provided.needed_column is not null as is_applicable
+from unioned
+left join provided on unioned.needed_column = provided.needed_column

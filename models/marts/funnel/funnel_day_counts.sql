@@ -1,0 +1,72 @@
+with
+
+journey_transitions as (
+    select * from {{ ref('journey_transitions') }}
+),
+
+dimensions as (
+    select * from {{ ref('dimensions') }}
+),
+
+lifecycle_stages as (
+    select * from {{ ref('lifecycle_stages') }}
+),
+
+-- One pass over the journeys counts the total and every dimension.
+counted as (
+    select
+        {{ grouped_dimension() }} as dimension,
+        {{ grouped_segment() }} as segment,
+        from_stage,
+        to_stage,
+        cohort_month,
+        outcome_days,
+        count(*) filter (where outcome = 'advanced') as advanced_count,
+        count(*) filter (where outcome = 'advanced' and not is_imputed) as timed_advanced_count,
+        count(*) filter (where outcome = 'lost') as lost_count,
+        count(*) filter (where outcome = 'open') as open_count,
+        count(*) filter (where is_imputed) as imputed_count
+    from journey_transitions
+    {{ group_by_each_dimension('from_stage, to_stage, cohort_month, outcome_days') }}  -- noqa: PRS
+),
+
+-- A dimension says nothing of the stages before the one from which it is known.
+known as (
+    select counted.*
+    from counted
+    inner join lifecycle_stages as from_stages on counted.from_stage = from_stages.stage
+    left join dimensions on counted.dimension = dimensions.dimension
+    left join lifecycle_stages as known_from on dimensions.known_from_stage = known_from.stage
+    where counted.dimension = 'all' or from_stages.stage_order >= known_from.stage_order
+)
+
+select
+    'month' as period_grain,
+    cohort_month as period_start,
+    dimension,
+    segment,
+    from_stage,
+    to_stage,
+    outcome_days,
+    advanced_count,
+    timed_advanced_count,
+    lost_count,
+    open_count,
+    imputed_count
+from known
+union all
+select
+    'quarter' as period_grain,
+    {{ period_start('cohort_month', 'quarter') }} as period_start,
+    dimension,
+    segment,
+    from_stage,
+    to_stage,
+    outcome_days,
+    sum(advanced_count)::bigint as advanced_count,
+    sum(timed_advanced_count)::bigint as timed_advanced_count,
+    sum(lost_count)::bigint as lost_count,
+    sum(open_count)::bigint as open_count,
+    sum(imputed_count)::bigint as imputed_count
+from known
+group by all

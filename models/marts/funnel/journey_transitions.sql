@@ -1,0 +1,57 @@
+{{ config(materialized='view') }}
+
+with
+
+journeys as (
+    select * from {{ ref('journeys') }}
+    where opportunity_type = 'new_business'
+),
+
+run_context as (
+    select * from {{ ref('run_context') }}
+),
+
+entered as (
+    {%- for from_stage, to_stage in transitions() %}
+    select
+        journeys.journey_id,
+        '{{ from_stage }}' as from_stage,
+        '{{ to_stage }}' as to_stage,
+        {%- for dimension in var('dimensions') %}
+        journeys.{{ dimension }},
+        {%- endfor %}
+        journeys.is_{{ from_stage }}_imputed or journeys.is_{{ to_stage }}_imputed as is_imputed,
+        journeys.{{ from_stage }}_date as entered_date,
+        journeys.{{ to_stage }}_date as advanced_date,
+        journeys.lost_date,
+        run_context.as_of_date
+    from journeys
+    cross join run_context
+    where
+        journeys.{{ from_stage }}_date is not null
+        {%- if from_stage in ('opportunity', 'won') %}
+        and journeys.is_primary
+        {%- endif %}
+    {%- if not loop.last %}
+    union all
+    {%- endif %}
+    {%- endfor %}
+)
+
+select
+    journey_id,
+    from_stage,
+    to_stage,
+    {%- for dimension in var('dimensions') %}
+    {{ dimension }},
+    {%- endfor %}
+    case
+        when advanced_date is not null then 'advanced'
+        when lost_date is not null then 'lost'
+        else 'open'
+    end as outcome,
+    {{ days_between('entered_date', 'coalesce(advanced_date, lost_date, as_of_date)') }} as outcome_days,
+    is_imputed,
+    entered_date,
+    {{ period_start('entered_date', 'month') }} as cohort_month
+from entered

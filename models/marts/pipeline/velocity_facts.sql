@@ -1,0 +1,119 @@
+with
+
+journeys as (
+    select * from {{ ref('journeys') }}
+    where opportunity_type = 'new_business' and is_primary and opportunity_date is not null
+),
+
+velocity_horizon as (
+    select value as horizon_days
+    from {{ ref('evidence_thresholds') }}
+    where threshold = 'velocity_horizon_days'
+),
+
+deals as (
+    select
+        journeys.*,
+        case
+            when journeys.won_date is not null
+                then {{ days_between('journeys.opportunity_date', 'journeys.won_date') }}
+        end as cycle_days,
+        coalesce(journeys.won_date, journeys.lost_date) as closed_date,
+        velocity_horizon.horizon_days
+    from journeys
+    cross join velocity_horizon
+),
+
+-- The two bases are never mixed: opportunities by the month they were opened, and by the month they were closed.
+based as (
+    select
+        'cohort' as basis,
+        {{ period_start('opportunity_date', 'month') }} as month_start,
+        {%- for dimension in var('dimensions') %}
+        {{ dimension }},
+        {%- endfor %}
+        amount::double as amount,
+        cycle_days,
+        is_opportunity_imputed or is_won_imputed as is_imputed,
+        coalesce(cycle_days <= horizon_days, false) as is_won
+    from deals
+    union all
+    select
+        'closed' as basis,
+        {{ period_start('closed_date', 'month') }} as month_start,
+        {%- for dimension in var('dimensions') %}
+        {{ dimension }},
+        {%- endfor %}
+        amount::double as amount,
+        cycle_days,
+        is_opportunity_imputed or is_won_imputed as is_imputed,
+        won_date is not null as is_won
+    from deals
+    where closed_date is not null
+),
+
+counted as (
+    select
+        {{ grouped_dimension() }} as dimension,
+        {{ grouped_segment() }} as segment,
+        basis,
+        month_start,
+        count(*) as qualified_count,
+        count(*) filter (where is_won) as won_count,
+        count(amount) filter (where is_won) as amount_count,
+        coalesce(sum(amount) filter (where is_won), 0) as amount_sum,
+        coalesce(sum(amount * amount) filter (where is_won), 0) as amount_square_sum,
+        count(*) filter (where is_won and not is_imputed) as cycle_count,
+        coalesce(sum(cycle_days) filter (where is_won and not is_imputed), 0)::double as cycle_days_sum,
+        coalesce(sum(cycle_days * cycle_days) filter (where is_won and not is_imputed), 0)::double
+            as cycle_days_square_sum,
+        count(amount) filter (where is_won and not is_imputed) as pair_count,
+        coalesce(sum(amount) filter (where is_won and not is_imputed), 0) as pair_amount_sum,
+        coalesce(sum(cycle_days) filter (where is_won and not is_imputed and amount is not null), 0)::double
+            as pair_cycle_days_sum,
+        coalesce(sum(amount * cycle_days) filter (where is_won and not is_imputed), 0)::double
+            as pair_amount_cycle_days_sum
+    from based
+    {{ group_by_each_dimension('basis, month_start') }}  -- noqa: PRS
+)
+
+select
+    'month' as period_grain,
+    month_start as period_start,
+    dimension,
+    segment,
+    basis,
+    qualified_count,
+    won_count,
+    amount_count,
+    amount_sum,
+    amount_square_sum,
+    cycle_count,
+    cycle_days_sum,
+    cycle_days_square_sum,
+    pair_count,
+    pair_amount_sum,
+    pair_cycle_days_sum,
+    pair_amount_cycle_days_sum
+from counted
+union all
+select
+    'quarter' as period_grain,
+    {{ period_start('month_start', 'quarter') }} as period_start,
+    dimension,
+    segment,
+    basis,
+    sum(qualified_count)::bigint as qualified_count,
+    sum(won_count)::bigint as won_count,
+    sum(amount_count)::bigint as amount_count,
+    sum(amount_sum) as amount_sum,
+    sum(amount_square_sum) as amount_square_sum,
+    sum(cycle_count)::bigint as cycle_count,
+    sum(cycle_days_sum) as cycle_days_sum,
+    sum(cycle_days_square_sum) as cycle_days_square_sum,
+    sum(pair_count)::bigint as pair_count,
+    sum(pair_amount_sum) as pair_amount_sum,
+    sum(pair_cycle_days_sum) as pair_cycle_days_sum,
+    sum(pair_amount_cycle_days_sum) as pair_amount_cycle_days_sum
+from counted
+group by all

@@ -1,0 +1,12 @@
+def model(dbt, session):
+    from segment_signals.release.node import write_release
+
+    dbt.config(materialized="table")
+    published = {
+        "funnel_conversion": dbt.ref("published__funnel_conversion"),
+        "segment_scorecards": dbt.ref("published__segment_scorecards"),
+        "pipeline_velocity": dbt.ref("published__pipeline_velocity"),
+        "gate_results": dbt.ref("published__gate_results"),
+        "definitions": dbt.ref("published__definitions"),
+    }
+    return write_release(session, published, dbt.ref("gate_index"), dbt.ref("run_context"))

@@ -1,0 +1,234 @@
+"""Charts with axes: Altair specifications turned into SVG by vl-convert.
+
+Determinism: data values are given inline (no hashed data names), the axis counts months (no dates, so no time zone),
+and the global clip-path counter of the renderer is renumbered per chart. Every chart is 340 px wide so that it fits a
+375 px screen one to one: narrow screens stack charts, they do not shrink them.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import altair as alt
+import vl_convert as vlc
+
+from segment_signals.review import words
+from segment_signals.review.words import MONTHS, Period
+
+WIDTH = 340
+INK, GREY, RULE = "#1d1d1b", "#565656", "#d8d8d4"
+LINE, BAND = "#17606c", "#bcd7db"
+UP, DOWN = "#1f5c99", "#a5500d"
+FONT = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Liberation Sans', Arial, sans-serif"
+# A colour used for nothing else: replaced after rendering by the hatch that the page defines once.
+HATCH = "#fefdfb"
+
+
+@dataclass(frozen=True)
+class Point:
+    """One period of a trend; value None where held back."""
+
+    period: Period
+    value: float | None
+    low: float | None
+    high: float | None
+    is_reportable: bool
+    held: str  # the words for why it is held back, '' where published
+
+
+def ceiling(values: Sequence[float]) -> float:
+    """The next round number above the largest value: 1, 2, 2.5, 5 times a power of ten."""
+    largest = max(values, default=0.0)
+    if largest <= 0:
+        return 1.0
+    power = 10.0 ** int(f"{largest:e}".split("e")[1])
+    return next(step * power for step in (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10) if step * power >= largest * 0.9999)
+
+
+def trend_svg(points: Sequence[Point], *, top: float, unit: str, label: str, prefix: str, height: int = 150) -> str:
+    """A line with its interval band from 0 to `top`; periods that are held back are hatched and named.
+
+    `unit` is 'rate' or a currency code; `label` is what a screen reader says; `prefix` keeps ids unique on the page.
+    """
+    ordered = sorted(points, key=lambda point: point.period.index)
+    first, last = ordered[0].period.index, ordered[-1].period.index + ordered[-1].period.months
+    rows: list[dict[str, Any]] = []
+    run = 0
+    for point in ordered:
+        if point.value is None:
+            run += 1  # a gap starts a new line: nothing is drawn across what is held back
+            continue
+        rows.append(
+            {
+                "x": point.period.index + point.period.months / 2,
+                "y": point.value,
+                "low": point.value if point.low is None else point.low,
+                "high": point.value if point.high is None else min(point.high, top),
+                "run": run,
+                "solid": point.is_reportable,
+            }
+        )
+    held = [
+        {"x": start, "x2": end, "y": 0, "y2": top, "text": text, "mid": (start + end) / 2, "at": top * 0.93}
+        for start, end, text in _held_runs(ordered)
+    ]
+    x_scale, x_axis = alt.Scale(domain=[first, last], nice=False, zero=False), _month_axis(first, last)
+    y_scale = alt.Scale(domain=[0, top], nice=False)
+    y_axis = alt.Axis(values=[top * part / 4 for part in range(5)], labelExpr=_tick_labels(top, unit), title=None)
+
+    # Layers share their axes only where all of them state the same scale and axis.
+    def x(field: str) -> alt.X:
+        return alt.X(f"{field}:Q", scale=x_scale, axis=x_axis)
+
+    def y(field: str) -> alt.Y:
+        return alt.Y(f"{field}:Q", scale=y_scale, axis=y_axis)
+
+    room = WIDTH * 0.85 / max(last - first, 1)
+    base = alt.Chart(alt.Data(values=rows))
+    holes = alt.Chart(alt.Data(values=held))
+    fits = f"(datum.x2 - datum.x) * {room} >= 7 * length(datum.text)"
+    layers = [
+        holes.mark_rect(fill=HATCH, stroke=GREY, strokeDash=[3, 3], strokeWidth=0.7).encode(
+            x=x("x"), x2="x2:Q", y=y("y"), y2="y2:Q"
+        ),
+        base.mark_area(color=BAND).encode(x=x("x"), y=y("low"), y2="high:Q", detail="run:N"),
+        base.mark_line(color=LINE, strokeWidth=1.5).encode(x=x("x"), y=y("y"), detail="run:N"),
+        base.mark_point(filled=True, size=22, opacity=1, strokeWidth=1.3, stroke=LINE).encode(
+            x=x("x"), y=y("y"), fill=alt.condition("datum.solid", alt.value(LINE), alt.value("#ffffff"))
+        ),
+        holes.transform_filter(fits)
+        .mark_text(color=INK, fontSize=12)
+        .encode(x=x("mid"), y=y("at"), text="text:N"),
+        holes.transform_filter(f"!({fits})")
+        .mark_text(color=INK, fontSize=12, angle=270, align="right")
+        .encode(x=x("mid"), y=y("at"), text="text:N"),
+    ]
+    alone = [row for row in rows if sum(other["run"] == row["run"] for other in rows) == 1]
+    if alone:  # a lone published period has no area: its interval is a bar
+        bars = alt.Chart(alt.Data(values=alone)).mark_rule(color=BAND, strokeWidth=4)
+        layers.insert(1, bars.encode(x=x("x"), y=y("low"), y2="high:Q"))
+    return _svg(alt.layer(*layers), label=label, prefix=prefix, height=height)
+
+
+def waterfall_svg(
+    steps: Sequence[tuple[str, float]],
+    *,
+    before: tuple[str, float],
+    now: str,
+    currency: str,
+    label: str,
+    prefix: str,
+    height: int = 170,
+) -> str:
+    """From a value through signed contributions to their sum, top to bottom.
+
+    `before` is (name, value), `steps` are (name, contribution), `now` names the sum; values in currency a day.
+    """
+    name, level = before
+    rows: list[dict[str, Any]] = [{"name": name, "from": 0.0, "to": level, "fill": GREY, "text": words.money(level, currency)}]
+    for name, effect in steps:
+        fill = UP if effect > 0 else DOWN if effect < 0 else GREY
+        text = words.difference(effect, currency)
+        rows.append({"name": name, "from": level, "to": level + effect, "fill": fill, "text": text})
+        level += effect
+    rows.append({"name": now, "from": 0.0, "to": level, "fill": GREY, "text": words.money(level, currency)})
+    for row in rows:
+        row["right"] = max(row["from"], row["to"])
+    top = ceiling([row["right"] for row in rows])
+    base = alt.Chart(alt.Data(values=rows)).encode(
+        y=alt.Y("name:N", sort=None, axis=alt.Axis(title=None, ticks=False, domain=False, labelPadding=6, labelLimit=130))
+    )
+    # A third of the width is kept free for the words to the right of a bar.
+    scale = alt.Scale(domain=[0, top * 1.35], nice=False)
+    axis = alt.Axis(values=[0, top / 2, top], labelExpr=_tick_labels(top, currency, parts=2), title=None, grid=True)
+    bars = base.mark_bar(size=13).encode(
+        x=alt.X("from:Q", scale=scale, axis=axis), x2="to:Q", fill=alt.Fill("fill:N", scale=None, legend=None)
+    )
+    text = base.mark_text(dx=5, align="left", fontSize=12, color=INK).encode(
+        x=alt.X("right:Q", scale=scale, axis=axis), text="text:N"
+    )
+    return _svg(alt.layer(bars, text), label=label, prefix=prefix, height=height)
+
+
+def _held_runs(ordered: Sequence[Point]) -> list[tuple[int, int, str]]:
+    """Neighbouring periods that are held back for the same reason, as (from, to, words)."""
+    runs: list[tuple[int, int, str]] = []
+    for point in ordered:
+        if point.value is not None:
+            continue
+        start, end = point.period.index, point.period.index + point.period.months
+        if runs and runs[-1][1] == start and runs[-1][2] == point.held:
+            runs[-1] = (runs[-1][0], end, point.held)
+        else:
+            runs.append((start, end, point.held))
+    return runs
+
+
+def _month_axis(first: int, last: int) -> alt.Axis:
+    """Years where the axis is long, else quarters by their first month."""
+    if last - first >= 18:
+        ticks = [month for month in range(first, last + 1) if month % 12 == 0]
+        labels = {month: str(month // 12) for month in ticks}
+    else:
+        step = 3 if last - first > 8 else 1
+        ticks = list(range(first, last, step))
+        labels = {month: MONTHS[month % 12] for month in ticks}
+        labels.update({month: f"{MONTHS[month % 12]} {month // 12}" for month in ticks[:1]})
+    return alt.Axis(values=ticks, labelExpr=_lookup(labels), title=None, grid=False, tickSize=5, labelFlush=False)
+
+
+def _tick_labels(top: float, unit: str, parts: int = 4) -> str:
+    """Labels of the ticks at 0, 1/parts, ... of `top`. Rates without their sign: the title of the chart says percent."""
+    ticks = [top * part / parts for part in range(parts + 1)]
+    if unit == "rate":
+        decimals = 0 if all(abs(tick * 100 - round(tick * 100)) < 1e-9 for tick in ticks) else 1
+        texts = [words.percent(tick, decimals) for tick in ticks]
+    else:
+        texts = [words.money(tick, unit) for tick in ticks]
+    # Compared by position, not by value: floating-point ticks need no exact match.
+    return f"{texts!r}[round(datum.value / {top!r} * {parts})]".replace(words.NBSP, " ")
+
+
+def _lookup(labels: dict[int, str]) -> str:
+    pairs = ", ".join(f"'{key}': '{text}'" for key, text in labels.items())
+    return f"{{{pairs}}}[datum.value] || ''"
+
+
+def _svg(chart: alt.LayerChart, *, label: str, prefix: str, height: int) -> str:
+    sized = chart.properties(width=WIDTH, height=height, autosize=alt.AutoSizeParams(type="fit", contains="padding"))
+    spec = sized.to_dict()
+    spec["config"] = {
+        "aria": False,
+        "background": None,
+        "font": FONT,
+        "padding": {"left": 2, "right": 8, "top": 8, "bottom": 2},
+        "view": {"stroke": None},
+        "axis": {
+            "labelColor": GREY,
+            "labelFontSize": 12,
+            "gridColor": RULE,
+            "domain": False,
+            "ticks": False,
+            "labelFont": FONT,
+        },
+        "axisX": {"domain": True, "ticks": True, "domainColor": GREY, "tickColor": GREY},
+    }
+    return tidy_svg(vlc.vegalite_to_svg(spec), label=label, prefix=prefix)
+
+
+def tidy_svg(svg: str, *, label: str, prefix: str) -> str:
+    """One accessible picture: stable ids, the hatch put in, long decimals cut, no attributes that say nothing."""
+    order = {name: f"{prefix}-{place}" for place, name in enumerate(dict.fromkeys(re.findall(r'\bid="([^"]+)"', svg)))}
+    svg = re.sub(r'\bid="([^"]+)"', lambda found: f'id="{order[found[1]]}"', svg)
+    svg = re.sub(r"url\(#([^)]+)\)", lambda found: f"url(#{order.get(found[1], found[1])})", svg)
+    svg = svg.replace(f'fill="{HATCH}"', 'fill="url(#hatch)"')
+    svg = re.sub(r"(\d+\.\d{2})\d+", r"\1", svg)
+    svg = re.sub(r' (?:class|pointer-events|xmlns:xlink|version|aria-hidden|stroke-miterlimit|aria-roledescription)="[^"]*"', "", svg)
+    svg = re.sub(r' font-family="[^"]*"| role="[^"]*"', "", svg)
+    svg = re.sub(r'<path d=""[^>]*/>|<path d="M0,0h0v0h0Z"[^>]*/>|<path[^>]*display="none"[^>]*/>', "", svg)
+    svg = re.sub(r"<g></g>|<g><rect[^>]*fill=\"transparent\"[^>]*/></g>", "", svg)
+    escaped = label.replace("&", "&amp;").replace("<", "&lt;").replace('"', "&quot;")
+    return svg.replace("<svg ", f'<svg class="chart" role="img" aria-label="{escaped}" ', 1)

@@ -1,0 +1,48 @@
+"""dbt-duckdb plugin: lets `on-run-start` read the dataset's files before anything is built."""
+
+import json
+import weakref
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import duckdb
+from dbt.adapters.duckdb.plugins import BasePlugin
+
+from segment_signals.sources.export import ExportError, read_export
+
+
+class Plugin(BasePlugin):
+    """Registers the SQL function `read_export(arguments)`, which lands the raw tables."""
+
+    def configure_connection(self, conn: duckdb.DuckDBPyConnection) -> None:
+        """Register the function; it returns the error message, or '' when the raw tables stand.
+
+        The files are read through a cursor of the same database, since the calling query holds its own. The
+        function keeps a weak reference: a strong one would tie the connection to itself and leak it.
+        """
+        connection = weakref.ref(conn)
+
+        def read(arguments: str) -> str:
+            owner = connection()
+            if owner is None:
+                return "The connection to the build file was closed while its inputs were read. Run the build again."
+            options: dict[str, Any] = json.loads(arguments)
+            as_of_date = options["as_of_date"]
+            cursor = owner.cursor()
+            try:
+                read_export(
+                    cursor,
+                    Path.cwd(),
+                    options["data_dir"],
+                    reporting_timezone=options["reporting_timezone"],
+                    as_of_date=date.fromisoformat(as_of_date) if as_of_date else None,
+                    dimension_attributes=options["dimension_attributes"],
+                )
+            except ExportError as error:
+                return str(error)
+            finally:
+                cursor.close()
+            return ""
+
+        conn.create_function("read_export", read, ["VARCHAR"], "VARCHAR", side_effects=True)

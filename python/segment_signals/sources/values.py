@@ -1,0 +1,187 @@
+"""SQL that turns one trimmed text value into a typed one, or into null where the text is no such value.
+
+Every function takes an SQL expression of type varchar and returns one of the column's type. A null out of a
+text that is not null means: does not parse. No value is guessed: a comma is a thousands sign, and 3/4 a date,
+only where the mapping says so.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from types import MappingProxyType
+
+from segment_signals.sources.mapping import ColumnType, ValueFormats
+
+SQL_TYPES: Mapping[ColumnType, str] = MappingProxyType(
+    {
+        "text": "varchar",
+        "integer": "bigint",
+        "amount": "decimal(18,2)",
+        "timestamp": "timestamp",
+        "date": "date",
+        "boolean": "boolean",
+    }
+)
+TRUE_WORDS = ("true", "t", "yes", "1")
+FALSE_WORDS = ("false", "f", "no", "0")
+
+# ISO 8601, extended form. The engine's own casts take more (infinity, 24-1-5, years BC) and may drop a zone.
+_DAY = r"\d{4}-\d{2}-\d{2}"
+_CLOCK = r"[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?"
+_ZONE = r"(?:Z| ?UTC| ?GMT| ?[+-](?:0\d|1[0-5])(?::?[0-5]\d)?)"
+_SPACES = " \u00a0\u202f"  # what a locale writes for "a space between thousands"
+
+
+def literal(text: str) -> str:
+    """An SQL string literal."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def identifier(name: str) -> str:
+    """A quoted SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def one_of(words: tuple[str, ...]) -> str:
+    """A parenthesised list of SQL string literals."""
+    return f"({', '.join(literal(word) for word in words)})"
+
+
+def typed(
+    value: str,
+    column_type: ColumnType,
+    formats: ValueFormats,
+    reporting_timezone: str,
+    *,
+    is_native: bool = False,
+) -> str:
+    """The SQL of `value` as the column's type.
+
+    is_native: the text was written by the engine from a typed Parquet column or by the mapping's parser for a
+    constant, so the export's own date and number formats do not apply to it.
+    """
+    if is_native:
+        formats = replace(formats, date_formats=(), thousands="", decimal=".")
+    if column_type == "timestamp":
+        return _timestamp(value, formats, reporting_timezone)
+    if column_type == "date":
+        return _date(value, formats, reporting_timezone)
+    if column_type == "amount":
+        return f"try_cast({_number(value, formats)} as {SQL_TYPES['amount']})"
+    if column_type == "integer":
+        return _integer(value, formats)
+    if column_type == "boolean":
+        return (
+            f"case when lower({value}) in {one_of(TRUE_WORDS)} then true "
+            f"when lower({value}) in {one_of(FALSE_WORDS)} then false end"
+        )
+    return value
+
+
+def date_format_probe(date_format: str) -> str:
+    """SQL that fails exactly when the engine does not understand the strptime format."""
+    return f"select try_strptime('', {literal(date_format)})"
+
+
+def _matches(value: str, pattern: str) -> str:
+    return f"regexp_full_match({value}, {literal(pattern)})"
+
+
+def _local(moment: str, formats: ValueFormats, reporting_timezone: str) -> str:
+    """A stamp without a zone, from the mapping's zone to the reporting one; equal zones leave it alone."""
+    if formats.timezone == reporting_timezone:
+        return moment
+    return f"timezone({literal(reporting_timezone)}, timezone({literal(formats.timezone)}, {moment}))"
+
+
+def _zoned(value: str, reporting_timezone: str) -> str:
+    # '10:00:00 +0200' is common, and the engine reads it only without the space.
+    tight = f"replace(replace({value}, ' +', '+'), ' -', '-')"
+    return f"timezone({literal(reporting_timezone)}, try_cast({tight} as timestamptz))"
+
+
+def _strptime(value: str, date_format: str) -> str:
+    parsed = f"try_strptime({value}, {literal(date_format)})"
+    if "%Y" not in date_format.replace("%%", ""):
+        return parsed
+    # %Y takes 24 for the year 24 too: '1/5/24' must not pass for '%m/%d/%Y'.
+    return f"case when year({parsed}) >= 1000 then {parsed} end"
+
+
+def _kind(date_format: str) -> str:
+    """What a strptime format writes: 'zoned', 'stamp' or 'day'."""
+    directives = set(re.findall(r"%-?([A-Za-z])", date_format.replace("%%", "")))
+    if directives & set("zZ"):
+        return "zoned"
+    return "stamp" if directives & set("HIMSfgnpXcT") else "day"
+
+
+def _timestamp(value: str, formats: ValueFormats, reporting_timezone: str) -> str:
+    attempts = []
+    for date_format in formats.date_formats:
+        parsed = _strptime(value, date_format)
+        kind = _kind(date_format)
+        if kind == "zoned":
+            parsed = f"timezone({literal(reporting_timezone)}, {parsed})"
+        elif kind == "stamp":
+            parsed = _local(parsed, formats, reporting_timezone)
+        attempts.append(parsed)
+    moment = f"try_cast({value} as timestamp)"
+    attempts.append(
+        f"case when {_matches(value, _DAY)} then {moment} "  # a day is local midnight, never shifted
+        f"when {_matches(value, _DAY + _CLOCK)} then {_local(moment, formats, reporting_timezone)} "
+        f"when {_matches(value, _DAY + _CLOCK + _ZONE)} then {_zoned(value, reporting_timezone)} end"
+    )
+    return f"coalesce({', '.join(attempts)})"
+
+
+def _date(value: str, formats: ValueFormats, reporting_timezone: str) -> str:
+    def day_of(moment: str) -> str:
+        # Exports pad a day with 00:00:00; shifting that to another zone would move it to the day before.
+        local = _local(moment, formats, reporting_timezone)
+        if local == moment:
+            return f"cast({moment} as date)"
+        return (
+            f"cast(case when {moment} = date_trunc('day', {moment}) then {moment} else {local} end as date)"
+        )
+
+    attempts = []
+    for date_format in formats.date_formats:
+        parsed = _strptime(value, date_format)
+        kind = _kind(date_format)
+        if kind == "zoned":
+            attempts.append(f"cast(timezone({literal(reporting_timezone)}, {parsed}) as date)")
+        else:
+            attempts.append(day_of(parsed) if kind == "stamp" else f"cast({parsed} as date)")
+    attempts.append(
+        f"case when {_matches(value, _DAY)} then try_cast({value} as date) "
+        f"when {_matches(value, _DAY + _CLOCK)} then {day_of(f'try_cast({value} as timestamp)')} "
+        f"when {_matches(value, _DAY + _CLOCK + _ZONE)} "
+        f"then cast({_zoned(value, reporting_timezone)} as date) end"
+    )
+    return f"coalesce({', '.join(attempts)})"
+
+
+def _number(value: str, formats: ValueFormats) -> str:
+    """The text of a number with neither thousands signs nor a decimal sign other than the point."""
+    decimal = re.escape(formats.decimal)
+    whole = r"\d+"
+    plain = value
+    if formats.thousands:
+        signs = _SPACES if formats.thousands in _SPACES else formats.thousands
+        group = f"[{re.escape(signs)}]"
+        # Groups of three (or two, as in 12,34,567): '1,23' is not 123 but a decimal comma not declared.
+        whole = rf"(?:\d+|\d{{1,3}}(?:{group}\d{{2,3}})*{group}\d{{3}})"
+        plain = f"regexp_replace({plain}, {literal(group)}, '', 'g')"
+    if formats.decimal != ".":
+        plain = f"replace({plain}, {literal(formats.decimal)}, '.')"
+    number = rf"[+-]?(?:{whole}(?:{decimal}\d*)?|{decimal}\d+)(?:[eE][+-]?\d+)?"
+    return f"case when {_matches(value, number)} then {plain} end"
+
+
+def _integer(value: str, formats: ValueFormats) -> str:
+    # Tools that hold integers with gaps as floats write 1200.0; a fraction other than 0 is no integer.
+    number = f"try_cast({_number(value, formats)} as decimal(38,6))"
+    return f"case when {number} = trunc({number}) then try_cast({number} as bigint) end"
