@@ -81,7 +81,7 @@ unioned as (
         'segment_rule' as kind,
         dimension || ': ' || coalesce(
             source_value,
-            'from ' || coalesce(lower_bound::varchar, 'any') || ' to below ' || coalesce(upper_bound::varchar, 'any')
+            'from ' || coalesce(lower_bound::string, 'any') || ' to below ' || coalesce(upper_bound::string, 'any')
         ) as code,
         segment as label,
         dimension || ' is ' || segment as rule,
@@ -90,7 +90,7 @@ unioned as (
     union all
     select
         'horizon' as kind,
-        horizon_days::varchar as code,
+        horizon_days::string as code,
         case when is_primary then 'Primary' else 'Secondary' end as label,
         'Advanced within ' || horizon_days || ' days of entering the stage' as rule,
         valid_from
@@ -100,7 +100,7 @@ unioned as (
         'threshold' as kind,
         threshold as code,
         threshold as label,
-        value::varchar as rule,
+        value::string as rule,
         valid_from
     from evidence_thresholds
     union all

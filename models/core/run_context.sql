@@ -27,7 +27,7 @@ select
     '{{ var("reporting_timezone") }}' as reporting_timezone,
     '{{ var("reporting_currency") }}' as reporting_currency,
     '{{ var("releases_dir") }}' as releases_dir,
-    {{ "'" ~ var("restatement_reason") | replace("'", "''") ~ "'" if var("restatement_reason") else "null::varchar" }}
+    {{ "'" ~ var("restatement_reason") | replace("'", "''") ~ "'" if var("restatement_reason") else "null::string" }}
         as restatement_reason,
     context.currency as source_currency,
     {{ var('fiscal_year_start_month') }} as fiscal_year_start_month,

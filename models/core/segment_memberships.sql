@@ -41,7 +41,7 @@ source_values as (
         '{{ dimension }}' as dimension,
         '{{ attribute }}' as attribute,
         {{ keys[entity] }} as entity_id,
-        {{ column }}::varchar as source_value
+        {{ column }}::string as source_value
     from {{ entity }}
     where {{ column }} is not null
     {%- if not (outer.last and loop.last) %}

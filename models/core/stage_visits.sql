@@ -58,7 +58,7 @@ person_creations as (
         'person' as entity,
         people.person_id as entity_id,
         'lead' as stage,
-        null::varchar as source_stage,
+        null::string as source_stage,
         'created_at' as source_rule,
         people.created_at as entered_at
     from people
@@ -73,7 +73,7 @@ person_conversions as (
         'person' as entity,
         people.person_id as entity_id,
         'sql' as stage,
-        null::varchar as source_stage,
+        null::string as source_stage,
         'converted_at' as source_rule,
         people.converted_at as entered_at
     from people
@@ -86,7 +86,7 @@ opportunity_creations as (
         'opportunity' as entity,
         opportunities.opportunity_id as entity_id,
         'opportunity' as stage,
-        null::varchar as source_stage,
+        null::string as source_stage,
         'created_at' as source_rule,
         opportunities.created_at as entered_at
     from opportunities

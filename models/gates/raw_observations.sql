@@ -230,8 +230,8 @@ conserved as (
     -- Each person in one journey, each opportunity in at least one.
     select
         'journeys' as subject,
-        (select count(*) from people where not is_disqualified)
-        + (select count(*) from opportunities where not is_disqualified) as rows_in,
+        (select count_if(not is_disqualified) from people)
+        + (select count_if(not is_disqualified) from opportunities) as rows_in,
         (select count(person_id) + count(distinct opportunity_id) from journeys) as rows_out
 ),
 
@@ -291,18 +291,20 @@ outcome_observations as (
 unmapped_values as (
     select
         dimension,
-        string_agg(source_value || ': ' || format('{:,}', value_count), ', ' order by value_count desc, source_value)
-            as most_frequent
-    from (
-        select
-            dimension,
-            source_value,
-            count(*) as value_count
-        from segment_memberships
-        where segment = 'unmapped'
-        group by dimension, source_value
-        qualify row_number() over (partition by dimension order by count(*) desc, source_value) <= 3
-    )
+        source_value,
+        count(*) as value_count,
+        row_number() over (partition by dimension order by count(*) desc, source_value asc) as value_rank
+    from segment_memberships
+    where segment = 'unmapped'
+    group by dimension, source_value
+),
+
+most_frequent_values as (
+    select
+        dimension,
+        string_agg(source_value || ': ' || format('{:,}', value_count), ', ' order by value_rank) as most_frequent
+    from unmapped_values
+    where value_rank <= 3
     group by dimension
 ),
 
@@ -337,7 +339,7 @@ segment_observations as (
             unknown_count
         ) as detail
     from segment_counts
-    left join unmapped_values on segment_counts.dimension = unmapped_values.dimension
+    left join most_frequent_values on segment_counts.dimension = most_frequent_values.dimension
 ),
 
 -- For a past as-of date the records of that time count, not those that the export holds by now.
