@@ -16,6 +16,10 @@ dimensions as (
     select * from {{ ref('dimensions') }}
 ),
 
+dimension_pairs as (
+    select * from {{ ref('dimension_pairs') }}
+),
+
 segment_rules as (
     select * from {{ ref('segment_rules') }}
 ),
@@ -76,6 +80,14 @@ unioned as (
         end as rule,
         valid_from
     from dimensions
+    union all
+    select
+        'dimension_pair' as kind,
+        dimension || ' within ' || within_dimension as code,
+        dimension || ' within ' || within_dimension as label,
+        'published crossed' as rule,
+        valid_from
+    from dimension_pairs
     union all
     select
         'segment_rule' as kind,

@@ -151,7 +151,7 @@ funnel_totals as (
         sum(entered_count) as entered_count,
         sum(converted_count) as converted_count
     from funnel_conversion
-    where entered_count is not null
+    where entered_count is not null and within_dimension = 'all'
     group by all
 ),
 

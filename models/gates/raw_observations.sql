@@ -230,8 +230,8 @@ conserved as (
     -- Each person in one journey, each opportunity in at least one.
     select
         'journeys' as subject,
-        (select count_if(not is_disqualified) from people)
-        + (select count_if(not is_disqualified) from opportunities) as rows_in,
+        (select count(*) filter (where not is_disqualified) from people)
+        + (select count(*) filter (where not is_disqualified) from opportunities) as rows_in,
         (select count(person_id) + count(distinct opportunity_id) from journeys) as rows_out
 ),
 

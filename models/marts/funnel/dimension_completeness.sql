@@ -1,7 +1,10 @@
 with
 
 funnel_day_counts as (
-    select * from {{ ref('funnel_day_counts') }}
+    select
+        *,
+        segment in ('unknown', 'unmapped') or within_segment in ('unknown', 'unmapped') as is_unknown
+    from {{ ref('funnel_day_counts') }}
 ),
 
 thresholds as (
@@ -13,17 +16,18 @@ outcome_counts as (
         period_grain,
         period_start,
         dimension,
+        within_dimension,
         from_stage,
         to_stage,
         sum(advanced_count + lost_count + open_count) as entered_count,
         sum(advanced_count) as advanced_count,
         sum(lost_count) as lost_count,
         sum(open_count) as open_count,
-        coalesce(sum(advanced_count) filter (where segment in ('unknown', 'unmapped')), 0) as unknown_advanced_count,
-        coalesce(sum(lost_count) filter (where segment in ('unknown', 'unmapped')), 0) as unknown_lost_count,
-        coalesce(sum(open_count) filter (where segment in ('unknown', 'unmapped')), 0) as unknown_open_count
+        coalesce(sum(advanced_count) filter (where is_unknown), 0) as unknown_advanced_count,
+        coalesce(sum(lost_count) filter (where is_unknown), 0) as unknown_lost_count,
+        coalesce(sum(open_count) filter (where is_unknown), 0) as unknown_open_count
     from funnel_day_counts
-    group by period_grain, period_start, dimension, from_stage, to_stage
+    group by period_grain, period_start, dimension, within_dimension, from_stage, to_stage
 ),
 
 completeness as (
@@ -31,6 +35,7 @@ completeness as (
         period_grain,
         period_start,
         dimension,
+        within_dimension,
         from_stage,
         to_stage,
         entered_count::bigint as entered_count,

@@ -1,3 +1,6 @@
+{% set cell -%}
+    period_grain, period_start, dimension, segment, within_dimension, within_segment, from_stage, to_stage
+{%- endset -%}
 -- Aalen-Johansen cumulative incidence of advancing, with losing as the competing event and open records censored
 -- (Aalen and Johansen 1978). At ties events precede censorings. Variance: the Greenwood-type estimator for competing
 -- risks (Marubini and Valsecchi 1995, eq. 10.12), which is p(1-p)/n without censoring; the interval is Wilson's with
@@ -37,7 +40,7 @@ risk_sets as (
         *,
         advanced_count + lost_count as event_count,
         (sum(advanced_count + lost_count + open_count) over (
-            partition by period_grain, period_start, dimension, segment, from_stage, to_stage
+            partition by {{ cell }}
             order by outcome_days desc
         ))::double as at_risk_count
     from funnel_day_counts
@@ -47,7 +50,7 @@ survival as (
     select
         *,
         exp(coalesce(sum(case when event_count < at_risk_count then ln(1 - event_count / at_risk_count) end) over (
-            partition by period_grain, period_start, dimension, segment, from_stage, to_stage
+            partition by {{ cell }}
             order by outcome_days rows between unbounded preceding and 1 preceding
         ), 0)) as survival_before
     from risk_sets
@@ -77,7 +80,7 @@ incidence as (
         sum(timed_increment) over cell as timed_incidence
     from increments
     window cell as (
-        partition by period_grain, period_start, dimension, segment, from_stage, to_stage
+        partition by {{ cell }}
         order by outcome_days
         rows between unbounded preceding and current row
     )
@@ -89,6 +92,8 @@ at_horizon as (
         incidence.period_start,
         incidence.dimension,
         incidence.segment,
+        incidence.within_dimension,
+        incidence.within_segment,
         incidence.from_stage,
         incidence.to_stage,
         horizons.horizon_days,
@@ -119,6 +124,7 @@ at_horizon as (
     cross join horizons
     group by
         incidence.period_grain, incidence.period_start, incidence.dimension, incidence.segment,
+        incidence.within_dimension, incidence.within_segment,
         incidence.from_stage, incidence.to_stage, horizons.horizon_days
 ),
 
@@ -129,6 +135,8 @@ medians as (
         at_horizon.period_start,
         at_horizon.dimension,
         at_horizon.segment,
+        at_horizon.within_dimension,
+        at_horizon.within_segment,
         at_horizon.from_stage,
         at_horizon.to_stage,
         at_horizon.horizon_days,
@@ -140,6 +148,8 @@ medians as (
             and at_horizon.period_start = incidence.period_start
             and at_horizon.dimension = incidence.dimension
             and at_horizon.segment = incidence.segment
+            and at_horizon.within_dimension = incidence.within_dimension
+            and at_horizon.within_segment = incidence.within_segment
             and at_horizon.from_stage = incidence.from_stage
             and at_horizon.to_stage = incidence.to_stage
             and at_horizon.horizon_days >= incidence.outcome_days
@@ -185,7 +195,7 @@ limits as (
     from intervals
     cross join thresholds
     left join medians
-        using (period_grain, period_start, dimension, segment, from_stage, to_stage, horizon_days)
+        using ({{ cell }}, horizon_days)
 ),
 
 judged as (
@@ -216,7 +226,7 @@ judged as (
     cross join run_context
     cross join thresholds
     inner join dimension_completeness
-        using (period_grain, period_start, dimension, from_stage, to_stage)
+        using (period_grain, period_start, dimension, within_dimension, from_stage, to_stage)
 ),
 
 measured as (
@@ -225,6 +235,8 @@ measured as (
         period_start,
         dimension,
         segment,
+        within_dimension,
+        within_segment,
         from_stage,
         to_stage,
         horizon_days,
@@ -250,6 +262,8 @@ not_applicable as (
         measured.period_start,
         measured.dimension,
         measured.segment,
+        measured.within_dimension,
+        measured.within_segment,
         from_stages.stage as from_stage,
         to_stages.stage as to_stage,
         measured.horizon_days,
@@ -271,7 +285,7 @@ not_applicable as (
     inner join lifecycle_stages as from_stages
         on from_stages.kind = 'spine' and known_from.stage_order > from_stages.stage_order
     inner join lifecycle_stages as to_stages on to_stages.kind = 'spine'
-    where (from_stages.stage, to_stages.stage) in (
+    where measured.within_dimension = 'all' and (from_stages.stage, to_stages.stage) in (
             {%- for from_stage, to_stage in transitions() %}
             ('{{ from_stage }}', '{{ to_stage }}'){{ ',' if not loop.last }}
             {%- endfor %}

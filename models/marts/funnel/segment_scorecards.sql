@@ -3,11 +3,12 @@ with
 
 funnel_conversion as (
     select * from {{ ref('funnel_conversion') }}
-    where evidence_reason is null or evidence_reason <> 'not_applicable'
+    where within_dimension = 'all' and coalesce(evidence_reason, '') <> 'not_applicable'
 ),
 
 funnel_day_counts as (
     select * from {{ ref('funnel_day_counts') }}
+    where within_dimension = 'all'
 ),
 
 stage_exit_facts as (

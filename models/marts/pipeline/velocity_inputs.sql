@@ -6,7 +6,7 @@ velocity_facts as (
 
 dimension_completeness as (
     select * from {{ ref('dimension_completeness') }}
-    where from_stage = 'opportunity' and to_stage = 'won'
+    where from_stage = 'opportunity' and to_stage = 'won' and within_dimension = 'all'
 ),
 
 run_context as (

@@ -68,7 +68,7 @@ def gate_results(
 
 def _status(check: "pd.Series[Any]", broken: dict[str, set[tuple[str, str]]]) -> str | None:
     key = (str(check["check_name"]), str(check["subject"]))
-    if check["is_observed"] is not True or pd.isna(check["minimum_n"]):
+    if check["is_observed"] is not True or pd.isna(check["minimum_n"]) or pd.isna(check["row_count"]):
         return None
     if not check["is_applicable"]:
         return "not_applicable"

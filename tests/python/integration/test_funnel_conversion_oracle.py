@@ -52,7 +52,7 @@ def built(deals: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Buil
         tmp_path_factory.mktemp("oracle"),
         {
             "as_of_date": AS_OF.date().isoformat(),
-            "own_definitions": ["dimensions", "segment_rules"],
+            "own_definitions": ["dimensions"],
             "dimensions": {"channel": ["opportunities.custom_channel"]},
             "entities": {
                 "opportunities": {
@@ -71,8 +71,6 @@ def built(deals: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Buil
             "deals.csv": deals[["id", "segment", "stage", "created", "closed"]].to_csv(index=False),
             "definitions/dimensions.csv": "dimension,label,known_from_stage,rule_kind,valid_from,comment\n"
             "channel,Channel,opportunity,value,2000-01-01,\n",
-            "definitions/segment_rules.csv": "dimension,source_value,lower_bound,upper_bound,segment,valid_from,"
-            "comment\n",
         },
     ).build()
 
