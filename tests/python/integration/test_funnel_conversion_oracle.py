@@ -170,3 +170,21 @@ def test_too_early_exactly_where_nobody_is_followed(deals: pd.DataFrame, cells: 
         assert (cell.evidence_reason == "too_early" and cell.evidence == "suppressed") == (
             at_risk == 0 and not resolved
         ), (cell.segment, cell.horizon_days)
+
+
+def test_the_rest_is_the_population_without_the_segment(deals: pd.DataFrame, built: Build) -> None:
+    rest = built.query(
+        """
+        select segment, horizon_days, entered_count, conversion_rate from marts.conversion_estimates
+        where population = 'rest' and period_grain = 'quarter' and dimension = 'channel'
+        """
+    )
+    assert len(rest) == 40 * len(HORIZONS)
+    for cell in rest.itertuples():
+        others = deals[deals["segment"] != cell.segment]
+        oracle = CumIncidenceRight(others["days"].to_numpy(), others["outcome"].to_numpy())
+        expected = np.concatenate([[0.0], oracle.cinc[0]])[
+            np.searchsorted(oracle.times, cell.horizon_days, side="right")
+        ]
+        assert cell.entered_count == len(others)
+        assert cell.conversion_rate == pytest.approx(expected, abs=1e-9), (cell.segment, cell.horizon_days)
