@@ -1,6 +1,5 @@
-{% set cell -%}
-    population, period_grain, period_start, dimension, segment, within_dimension, within_segment, from_stage, to_stage
-{%- endset -%}
+{% set cell = 'population, period_grain, period_start, dimension, segment, within_dimension, within_segment'
+    ~ ', from_stage, to_stage' %}
 -- Aalen-Johansen cumulative incidence of advancing, with losing as the competing event and open records censored
 -- (Aalen and Johansen 1978). At ties events precede censorings. Variance: the Greenwood-type estimator for competing
 -- risks (Marubini and Valsecchi 1995, eq. 10.12), which is p(1-p)/n without censoring.

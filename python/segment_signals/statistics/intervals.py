@@ -1,0 +1,160 @@
+"""Intervals for rates, means and their differences, from sufficient statistics.
+
+Which one:
+
+- a rate: `wilson_interval` with its effective sample;
+- a difference of rates: `difference_interval` from the two Wilson intervals;
+- whether amounts or days differ between two groups: `compare_geometric_means`. Amounts and days are skewed to the
+  right; on the log scale Welch's test keeps its level from about 10 records on;
+- the difference in currency or days, because a published arithmetic mean moved: `compare_means`. It needs larger
+  samples: with log-normal amounts (sigma 1) its 95 % interval covers MEASURED_A.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import special
+
+from segment_signals.statistics.arrays import Floats, floats, ratio, root
+
+# Sums of n doubles carry a relative error of up to about n x 1e-16: a spread below this share of the mean square is
+# rounding, not variance.
+ROUNDING = 1e-10
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Lower and upper limits, arrays of one shape (k,)."""
+
+    low: Floats
+    high: Floats
+
+
+def wilson_interval(
+    rate: ArrayLike, effective_n: ArrayLike, confidence: float = 0.95, df: ArrayLike = np.inf
+) -> Interval:
+    """Wilson's score interval of a rate with an effective sample (Wilson 1927; Korn and Graubard 1998 for the latter).
+
+    Args:
+        rate: shape (k,), 0 to 1.
+        effective_n: shape (k,), rate x (1 - rate) / variance; the number of records where all were followed.
+        confidence: two-sided, 0 to 1.
+        df: degrees of freedom of the variance, where it was estimated from few clusters; infinite otherwise.
+
+    Returns:
+        Limits within 0 to 1; NaN where the rate is NaN or the sample is not positive.
+    """
+    p, n, degrees = np.broadcast_arrays(floats(rate), floats(effective_n), floats(df))
+    n = np.where(n > 0, n, np.nan)
+    z = t_quantile(degrees, confidence)
+    square = z**2 / n
+    centre = (p + square / 2) / (1 + square)
+    half = z / (1 + square) * root(p * (1 - p) / n + square / (4 * n))
+    # Rounding must not leave the estimate outside its own interval.
+    return Interval(low=np.clip(centre - half, 0, p), high=np.clip(centre + half, p, 1))
+
+
+def effective_sample(rate: ArrayLike, variance: ArrayLike, n: ArrayLike, followed_n: ArrayLike) -> Floats:
+    """The sample of fully followed records that would know the rate as well, shape (k,).
+
+    rate x (1 - rate) / variance, at most n; `followed_n` (records whose outcome at the horizon is known, at least 1)
+    where the rate is 0 or 1 or the variance is 0, because the variance is then no measure of what is not known.
+    """
+    p, v, whole, followed = np.broadcast_arrays(floats(rate), floats(variance), floats(n), floats(followed_n))
+    degenerate = (p <= 0) | (p >= 1) | (v <= 0)
+    sample = np.minimum(ratio(p * (1 - p), np.where(degenerate, np.nan, v)), whole)
+    sample = np.where(degenerate, np.maximum(followed, 1), sample)
+    return np.where(np.isnan(p) | (whole <= 0), np.nan, sample)
+
+
+def difference_interval(
+    first_rate: ArrayLike, first: Interval, second_rate: ArrayLike, second: Interval
+) -> Interval:
+    """Interval of first - second from the interval of each: Newcombe 1998, method 10; MOVER (Zou and Donner 2008).
+
+    Shapes (k,). The square-and-add rule keeps the asymmetry of either interval, so 0 of 500 has a width. For
+    independent samples.
+    """
+    p, q = floats(first_rate), floats(second_rate)
+    difference = p - q
+    low = difference - np.hypot(p - first.low, second.high - q)
+    high = difference + np.hypot(first.high - p, q - second.low)
+    return Interval(low, high)
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Sufficient statistics of k samples: count, sum and sum of squares, arrays of one shape (k,)."""
+
+    n: Floats
+    total: Floats
+    square_total: Floats
+
+    @property
+    def mean(self) -> Floats:
+        """Sample means; NaN where n = 0."""
+        return ratio(self.total, self.n)
+
+    @property
+    def variance(self) -> Floats:
+        """Sample variances (divisor n - 1); NaN where n < 2, exactly 0 where only rounding is left."""
+        spread = self.square_total - ratio(self.total**2, self.n)
+        spread = np.where(spread <= ROUNDING * np.abs(self.square_total), 0, spread)
+        return np.where(self.n >= 2, ratio(spread, self.n - 1), np.nan)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """An effect with its interval and two-sided p-value, arrays of one shape (k,); all NaN where not estimable."""
+
+    estimate: Floats
+    low: Floats
+    high: Floats
+    p_value: Floats
+    df: Floats
+
+
+def compare_means(first: Moments, second: Moments, confidence: float = 0.95) -> Comparison:
+    """Difference of means first - second by Welch's t (Welch 1947), in the unit of the samples.
+
+    NaN where a sample has fewer than 2 records, or neither has any spread: nothing then says how precise it is.
+    """
+    part_1, part_2 = ratio(first.variance, first.n), ratio(second.variance, second.n)
+    squared_error = part_1 + part_2
+    squared_error = np.where(squared_error > 0, squared_error, np.nan)
+    share_1, share_2 = part_1 / squared_error, part_2 / squared_error
+    df = ratio(1, ratio(share_1**2, first.n - 1) + ratio(share_2**2, second.n - 1))
+    error = root(squared_error)
+    estimate = np.where(np.isnan(error), np.nan, first.mean - second.mean)
+    half = t_quantile(df, confidence) * error
+    return Comparison(estimate, estimate - half, estimate + half, t_p_value(estimate / error, df), df)
+
+
+def compare_geometric_means(first: Moments, second: Moments, confidence: float = 0.95) -> Comparison:
+    """Ratio of geometric means first / second from moments of natural logs: Welch's t on the log scale.
+
+    A ratio of 1.2 means typically 20 % larger. Where amounts are log-normal with one spread it is the ratio of the
+    arithmetic means as well. Values must be positive: for days add one before the log, and say so.
+    """
+    logs = compare_means(first, second, confidence)
+    with np.errstate(over="ignore", under="ignore"):
+        return Comparison(np.exp(logs.estimate), np.exp(logs.low), np.exp(logs.high), logs.p_value, logs.df)
+
+
+def t_quantile(df: ArrayLike, confidence: float) -> Floats:
+    """Two-sided critical value of Student's t, of the normal where `df` is infinite; NaN where `df` is NaN."""
+    degrees = floats(df)
+    finite = np.isfinite(degrees)
+    upper = (1 + confidence) / 2
+    quantile = np.where(np.isnan(degrees), np.nan, special.ndtri(upper))
+    return np.where(finite, special.stdtrit(np.where(finite, degrees, 1), upper), quantile)
+
+
+def t_p_value(statistic: ArrayLike, df: ArrayLike) -> Floats:
+    """Two-sided p-value of Student's t, of the normal where `df` is infinite; NaN where either is NaN."""
+    size, degrees = np.broadcast_arrays(-np.abs(floats(statistic)), floats(df))
+    finite = np.isfinite(degrees)
+    with np.errstate(under="ignore"):
+        tail = np.where(finite, special.stdtr(np.where(finite, degrees, 1), size), special.ndtr(size))
+    return np.where(np.isnan(degrees), np.nan, np.minimum(2 * tail, 1))
