@@ -107,7 +107,12 @@ def _family_q_values(p_values: Floats, family: Integers) -> Floats:
     start = np.cumsum(size) - size
     rank = np.arange(len(order)) - start[code] + 1
     raw = p * size[code] / rank
-    # A running minimum from the right within each family: families are laid out as p-values in [0, 1] plus an offset
-    # that falls from family to family would lose digits, so the minimum restarts by a segmented scan.
-    result[order] = _running_minimum_from_right(raw, code)
+    # The running minimum from the right restarts in each family: as integer ranks of `raw`, offset by family, every
+    # value of an earlier family is below every value of a later one.
+    by_size = np.argsort(raw, kind="stable")
+    place = np.empty(len(raw), dtype=np.int64)
+    place[by_size] = np.arange(len(raw))
+    offset = code * len(raw)
+    lowest = np.minimum.accumulate((place + offset)[::-1])[::-1] - offset
+    result[order] = raw[by_size[lowest]]
     return result
