@@ -103,18 +103,20 @@ at_horizon as (
             bool_or(event_count = at_risk_count) filter (where outcome_days < horizon_days), false
         ) as is_resolved,
         sum(imputed_count)::double / sum(advanced_count + lost_count + open_count) as imputed_share,
-        coalesce(sum(increment) filter (where outcome_days <= horizon_days), 0) as conversion_rate,
-        coalesce(sum(timed_increment) filter (where outcome_days <= horizon_days), 0) as timed_conversion_rate,
-        coalesce(sum(hazard_variance) filter (where outcome_days <= horizon_days), 0) as sum_hazard,
-        coalesce(sum(incidence * hazard_variance) filter (where outcome_days <= horizon_days), 0)
-            as sum_incidence_hazard,
+        {%- for name, term in {
+            'conversion_rate': 'increment',
+            'timed_conversion_rate': 'timed_increment',
+            'sum_hazard': 'hazard_variance',
+            'sum_incidence_hazard': 'incidence * hazard_variance',
+            'sum_squared_incidence_hazard': 'incidence * incidence * hazard_variance',
+            'sum_covariance': 'covariance',
+            'sum_incidence_covariance': 'incidence * covariance',
+            'sum_increment_variance': 'increment_variance',
+        }.items() %}
         coalesce(
-            sum(incidence * incidence * hazard_variance) filter (where outcome_days <= horizon_days), 0
-        ) as sum_squared_incidence_hazard,
-        coalesce(sum(covariance) filter (where outcome_days <= horizon_days), 0) as sum_covariance,
-        coalesce(sum(incidence * covariance) filter (where outcome_days <= horizon_days), 0)
-            as sum_incidence_covariance,
-        coalesce(sum(increment_variance) filter (where outcome_days <= horizon_days), 0) as sum_increment_variance
+            {{ ordered_sum(term, 'outcome_days') }} filter (where outcome_days <= horizon_days), 0
+        ) as {{ name }}{{ ',' if not loop.last }}
+        {%- endfor %}
     from incidence
     cross join horizons
     group by

@@ -24,6 +24,7 @@ deals as (
     cross join velocity_horizon
 ),
 
+-- Sums are of decimals and integers until the last step: sums of floats depend on the order of the rows.
 -- The two bases are never mixed: opportunities by the month they were opened, and by the month they were closed.
 based as (
     select
@@ -32,7 +33,7 @@ based as (
         {%- for dimension in var('dimensions') %}
         {{ dimension }},
         {%- endfor %}
-        amount::double as amount,
+        amount,
         cycle_days,
         is_opportunity_imputed or is_won_imputed as is_imputed,
         coalesce(cycle_days <= horizon_days, false) as is_won
@@ -44,7 +45,7 @@ based as (
         {%- for dimension in var('dimensions') %}
         {{ dimension }},
         {%- endfor %}
-        amount::double as amount,
+        amount,
         cycle_days,
         is_opportunity_imputed or is_won_imputed as is_imputed,
         won_date is not null as is_won
@@ -64,14 +65,13 @@ counted as (
         coalesce(sum(amount) filter (where is_won), 0) as amount_sum,
         coalesce(sum(amount * amount) filter (where is_won), 0) as amount_square_sum,
         count(*) filter (where is_won and not is_imputed) as cycle_count,
-        coalesce(sum(cycle_days) filter (where is_won and not is_imputed), 0)::double as cycle_days_sum,
-        coalesce(sum(cycle_days * cycle_days) filter (where is_won and not is_imputed), 0)::double
-            as cycle_days_square_sum,
+        coalesce(sum(cycle_days) filter (where is_won and not is_imputed), 0) as cycle_days_sum,
+        coalesce(sum(cycle_days * cycle_days) filter (where is_won and not is_imputed), 0) as cycle_days_square_sum,
         count(amount) filter (where is_won and not is_imputed) as pair_count,
         coalesce(sum(amount) filter (where is_won and not is_imputed), 0) as pair_amount_sum,
-        coalesce(sum(cycle_days) filter (where is_won and not is_imputed and amount is not null), 0)::double
+        coalesce(sum(cycle_days) filter (where is_won and not is_imputed and amount is not null), 0)
             as pair_cycle_days_sum,
-        coalesce(sum(amount * cycle_days) filter (where is_won and not is_imputed), 0)::double
+        coalesce(sum(amount * cycle_days) filter (where is_won and not is_imputed), 0)
             as pair_amount_cycle_days_sum
     from based
     {{ group_by_each_dimension('basis, month_start') }}  -- noqa: PRS
@@ -86,15 +86,15 @@ select
     qualified_count,
     won_count,
     amount_count,
-    amount_sum,
-    amount_square_sum,
+    amount_sum::double as amount_sum,
+    amount_square_sum::double as amount_square_sum,
     cycle_count,
-    cycle_days_sum,
-    cycle_days_square_sum,
+    cycle_days_sum::double as cycle_days_sum,
+    cycle_days_square_sum::double as cycle_days_square_sum,
     pair_count,
-    pair_amount_sum,
-    pair_cycle_days_sum,
-    pair_amount_cycle_days_sum
+    pair_amount_sum::double as pair_amount_sum,
+    pair_cycle_days_sum::double as pair_cycle_days_sum,
+    pair_amount_cycle_days_sum::double as pair_amount_cycle_days_sum
 from counted
 union all
 select
@@ -106,14 +106,14 @@ select
     sum(qualified_count)::bigint as qualified_count,
     sum(won_count)::bigint as won_count,
     sum(amount_count)::bigint as amount_count,
-    sum(amount_sum) as amount_sum,
-    sum(amount_square_sum) as amount_square_sum,
+    sum(amount_sum)::double as amount_sum,
+    sum(amount_square_sum)::double as amount_square_sum,
     sum(cycle_count)::bigint as cycle_count,
-    sum(cycle_days_sum) as cycle_days_sum,
-    sum(cycle_days_square_sum) as cycle_days_square_sum,
+    sum(cycle_days_sum)::double as cycle_days_sum,
+    sum(cycle_days_square_sum)::double as cycle_days_square_sum,
     sum(pair_count)::bigint as pair_count,
-    sum(pair_amount_sum) as pair_amount_sum,
-    sum(pair_cycle_days_sum) as pair_cycle_days_sum,
-    sum(pair_amount_cycle_days_sum) as pair_amount_cycle_days_sum
+    sum(pair_amount_sum)::double as pair_amount_sum,
+    sum(pair_cycle_days_sum)::double as pair_cycle_days_sum,
+    sum(pair_amount_cycle_days_sum)::double as pair_amount_cycle_days_sum
 from counted
 group by all
