@@ -1,3 +1,5 @@
+-- noqa: disable=LT02
+{# The indentation rule cannot follow columns that a loop makes. #}
 {% set cell = 'population, period_grain, period_start, dimension, segment, within_dimension, within_segment'
     ~ ', from_stage, to_stage' %}
 -- Aalen-Johansen cumulative incidence of advancing, with losing as the competing event and open records censored
@@ -80,6 +82,7 @@ incidence as (
     )
 ),
 
+-- Sums of decimals: sums of floats depend on the order of the rows, and the same rows must give the same release.
 at_horizon as (
     select
         incidence.population,
@@ -113,9 +116,8 @@ at_horizon as (
             'sum_incidence_covariance': 'incidence * covariance',
             'sum_increment_variance': 'increment_variance',
         }.items() %}
-        coalesce(
-            {{ ordered_sum(term, 'outcome_days') }} filter (where outcome_days <= horizon_days), 0
-        ) as {{ name }}{{ ',' if not loop.last }}
+        coalesce(sum(({{ term }})::decimal(38, 18)) filter (where outcome_days <= horizon_days), 0)::double
+            as {{ name }}{{ ',' if not loop.last }}
         {%- endfor %}
     from incidence
     cross join horizons

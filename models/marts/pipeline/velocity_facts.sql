@@ -24,7 +24,7 @@ deals as (
     cross join velocity_horizon
 ),
 
--- Sums are of decimals and integers until the last step: sums of floats depend on the order of the rows.
+-- Sums of decimals and integers until the last step, for the same rows must give the same release.
 -- The two bases are never mixed: opportunities by the month they were opened, and by the month they were closed.
 based as (
     select

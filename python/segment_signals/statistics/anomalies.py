@@ -14,7 +14,7 @@ with like: 30-day rates with earlier 30-day rates. The p-values of a period's fa
 `multiplicity.benjamini_hochberg`.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -58,8 +58,8 @@ class Anomalies:
 
 
 @dataclass(frozen=True)
-class Question:
-    """What is asked of every series.
+class Screening:
+    """What every series is screened for.
 
     Attributes:
         minimum_periods: earlier periods a baseline needs.
@@ -74,8 +74,11 @@ class Question:
     change: float = -0.6
 
 
+STANDARD = Screening()
+
+
 def rate_anomalies(
-    converted_count: ArrayLike, entered_count: ArrayLike, family: Integers, question: Question | None = None
+    converted_count: ArrayLike, entered_count: ArrayLike, family: Integers, screening: Screening = STANDARD
 ) -> Anomalies:
     """Anomalies of rates.
 
@@ -83,23 +86,256 @@ def rate_anomalies(
         converted_count, entered_count: shape (k, T), oldest period first, the newest last. NaN or 0 entered where a
             period is missing. Rates of cohorts with open records come as effective counts (rate x sample, sample).
         family: shape (k,), codes 0 .. families - 1; overdispersion and power threshold belong to a family.
-        question: what is asked.
+        screening: what is asked of every series.
     """
-    asked = question or Question()
-    converted, entered = _matrix(converted_count), _matrix(entered_count)
-    distributions = _rate_predictive(converted, entered, family, asked.minimum_periods)
-    newest = BetaBinomial(
-        distributions.n[:, -1], distributions.mean[:, -1], distributions.correlation[:, -1]
+    rate, entered = _rates(converted_count, entered_count)
+    correlation = _pooled_correlation(rate[:, :-1], entered[:, :-1], family)
+    every = _rate_predictive(rate, entered, correlation[family], screening.minimum_periods)
+    newest = BetaBinomial(every.n[:, -1], every.mean[:, -1], every.correlation[:, -1])
+    found = _screen(newest, rate[:, -1] * newest.n, family, screening)
+    return replace(
+        found,
+        observed=ratio(found.observed, newest.n),
+        expected=ratio(found.expected, newest.n),
+        expected_low=ratio(found.expected_low, newest.n),
+        expected_high=ratio(found.expected_high, newest.n),
     )
-    n = newest.n
-    rate = ratio(converted[:, -1], np.where(entered[:, -1] > 0, entered[:, -1], np.nan))
-    found = _judge(newest, rate * n, family, asked)
+
+
+def count_anomalies(
+    count: ArrayLike, family: Integers, exposure: ArrayLike = 1.0, screening: Screening = STANDARD
+) -> Anomalies:
+    """Anomalies of counts.
+
+    Args:
+        count: shape (k, T), oldest period first, the newest last; NaN where a period is missing (a zero is a count).
+        family: shape (k,), codes 0 .. families - 1.
+        exposure: broadcast to (k, T), what the count is proportional to (days of the period); above 0.
+        screening: what is asked of every series.
+    """
+    counts, exposures = _counts(count, exposure)
+    dispersion = _pooled_dispersion(counts[:, :-1], exposures[:, :-1], family)
+    every = _count_predictive(counts, exposures, dispersion[family], screening.minimum_periods)
+    newest = NegativeBinomial(every.mean[:, -1], every.shape[:, -1])
+    return _screen(newest, counts[:, -1], family, screening)
+
+
+def amount_anomalies(amount: ArrayLike, family: Integers, screening: Screening = STANDARD) -> Anomalies:
+    """Anomalies of amounts: the expected value is the median of the earlier ones.
+
+    Args:
+        amount: shape (k, T), oldest period first, the newest last; NaN, zero and negative amounts are left out.
+        family: shape (k,), codes 0 .. families - 1.
+        screening: what is asked of every series.
+    """
+    amounts = _amounts(amount)
+    return _screen(
+        _amount_predictive(amounts[:, :-1], screening.minimum_periods), amounts[:, -1], family, screening
+    )
+
+
+def rate_residuals(
+    converted_count: ArrayLike, entered_count: ArrayLike, family: Integers, minimum_periods: int = 6
+) -> Floats:
+    """How far each period is from what the strictly earlier ones predict, in standard normal deviates, shape (k, T).
+
+    Arguments as in `rate_anomalies`. Where nothing changes they are independent of each other. NaN where there is no
+    value or too short a baseline. The overdispersion is that of all periods.
+    """
+    rate, entered = _rates(converted_count, entered_count)
+    correlation = _pooled_correlation(rate, entered, family)
+    predictive = _rate_predictive(rate, entered, correlation[family], minimum_periods)
+    return _deviates(predictive, rate * predictive.n)
+
+
+def count_residuals(
+    count: ArrayLike, family: Integers, exposure: ArrayLike = 1.0, minimum_periods: int = 6
+) -> Floats:
+    """Residuals of counts, shape (k, T), as `rate_residuals`; arguments as in `count_anomalies`."""
+    counts, exposures = _counts(count, exposure)
+    dispersion = _pooled_dispersion(counts, exposures, family)
+    return _deviates(_count_predictive(counts, exposures, dispersion[family], minimum_periods), counts)
+
+
+def amount_residuals(amount: ArrayLike, minimum_periods: int = 6) -> Floats:
+    """Residuals of amounts, shape (k, T), as `rate_residuals`; arguments as in `amount_anomalies`."""
+    amounts = _amounts(amount)
+    columns = [
+        _deviates(_amount_predictive(amounts[:, :period], minimum_periods), amounts[:, period])
+        for period in range(amounts.shape[1])
+    ]
+    return np.stack(columns, axis=1)
+
+
+def needs_roll_up(power: Floats, minimum_power: float = 0.5) -> Bools:
+    """Whether a series is too thin for its periods, shape (k,): look at quarters instead of months.
+
+    True also where no power is known, because there is no baseline.
+    """
+    return ~(power >= minimum_power)
+
+
+def _rates(converted_count: ArrayLike, entered_count: ArrayLike) -> tuple[Floats, Floats]:
+    """Rates and records, shape (k, T), both NaN where either is missing."""
+    converted, entered = np.broadcast_arrays(np.atleast_2d(floats(converted_count)), np.atleast_2d(floats(entered_count)))
+    rate = ratio(converted, np.where(entered > 0, entered, np.nan))
+    return rate, np.where(np.isnan(rate), np.nan, entered)
+
+
+def _counts(count: ArrayLike, exposure: ArrayLike) -> tuple[Floats, Floats]:
+    """Counts and exposures, shape (k, T), both NaN where either is missing."""
+    counts, exposures = np.broadcast_arrays(np.atleast_2d(floats(count)), floats(exposure))
+    missing = np.isnan(counts) | ~(exposures > 0)
+    return np.where(missing, np.nan, counts), np.where(missing, np.nan, exposures)
+
+
+def _amounts(amount: ArrayLike) -> Floats:
+    amounts = np.atleast_2d(floats(amount))
+    return np.where(amounts > 0, amounts, np.nan)
+
+
+def _sums_before(values: Floats) -> Floats:
+    """Sums over the strictly earlier periods, shape (k, T); NaN counts as 0."""
+    known = np.nan_to_num(values)
+    return np.cumsum(known, axis=1) - known
+
+
+def _pooled_correlation(rate: Floats, entered: Floats, family: Integers) -> Floats:
+    """Overdispersion of the periods of a series around its mean, pooled over each family, shape (families,)."""
+    k, periods = rate.shape
+    return overdispersion(rate.ravel(), entered.ravel(), np.repeat(np.arange(k), periods), family)
+
+
+def _rate_predictive(rate: Floats, entered: Floats, correlation: Floats, minimum_periods: int) -> BetaBinomial:
+    """Conversions of each period given the strictly earlier ones, shape (k, T).
+
+    The rate of a period scatters around the series' mean with the correlation rho; the mean is known from the earlier
+    periods, each worth n / (1 + (n - 1) rho) independent records, and Jeffreys' prior (half a conversion among one
+    record). With rho = 0 this is the posterior predictive distribution of a constant rate.
+    """
+    rho = correlation[:, np.newaxis]
+    worth = ratio(entered, 1 + (entered - 1) * rho)
+    sample = _sums_before(worth)
+    mean = (_sums_before(worth * rate) + 0.5) / (sample + 1)
+    enough = _sums_before(np.where(np.isnan(rate), 0.0, 1.0)) >= minimum_periods
+    # Posterior variance of the mean: mean (1 - mean) / (sample + 2).
+    whole = rho + (1 - rho) / (sample + 2)
+    # An effective sample below one half still is a record.
+    n = np.where(enough, np.maximum(np.rint(entered), 1), np.nan)
+    return BetaBinomial(n=n, mean=mean, correlation=whole)
+
+
+def _pooled_dispersion(count: Floats, exposure: Floats, family: Integers) -> Floats:
+    """Excess dispersion phi of counts, variance = mean + phi mean^2, by moments, pooled over families, (families,).
+
+    With C, E the sums of a series' counts c and exposures e, lambda = C / E, Q = sum of (e / E)^2 and
+    S = sum of (c - lambda e)^2 / e:
+
+        E S = lambda (T - 1) + phi lambda^2 E (1 - Q),    E (C / E)^2 = lambda^2 (1 + phi Q) + lambda / E
+
+    Solved for phi without bias in either expectation; series are pooled with weights 1 / lambda, between those that
+    are best without dispersion (1) and with much (1 / lambda^2). At least 0: never less than Poisson.
+    """
+    known = ~np.isnan(count)
+    c, e = np.where(known, count, 0), np.where(known, exposure, 0)
+    periods, total, whole = known.sum(axis=1), c.sum(axis=1), e.sum(axis=1)
+    intensity = ratio(total, whole)
+    concentration = ratio((e**2).sum(axis=1), whole**2)
+    squares = np.nan_to_num(ratio((c - intensity[:, np.newaxis] * e) ** 2, e)).sum(axis=1)
+    excess = squares - intensity * (periods - 1)
+    square = intensity**2 - ratio(intensity, whole)
+    spread = square * whole * (1 - concentration) - excess * concentration
+    usable = (periods >= 2) & (total > 0)
+    families = int(family.max()) + 1 if len(family) else 0
+    phi = ratio(
+        group_sum(np.where(usable, ratio(excess, intensity), 0), family, families),
+        group_sum(np.where(usable, ratio(spread, intensity), 0), family, families),
+    )
+    return np.maximum(np.nan_to_num(phi, nan=0.0), 0)
+
+
+def _count_predictive(
+    count: Floats, exposure: Floats, dispersion: Floats, minimum_periods: int
+) -> NegativeBinomial:
+    """Counts of each period given the strictly earlier ones, shape (k, T).
+
+    The Poisson mean of a period is the series' intensity times a Gamma factor of relative variance phi; the intensity
+    is known from C earlier counts with relative variance 1 / (C + 1/2) + phi Q (Jeffreys' prior). With phi = 0 this is
+    the posterior predictive distribution of a constant intensity.
+    """
+    phi = dispersion[:, np.newaxis]
+    total, whole = _sums_before(count) + 0.5, _sums_before(exposure)
+    concentration = ratio(_sums_before(exposure**2), whole**2)
+    relative_variance = 1 / total + phi * concentration
+    enough = _sums_before(np.where(np.isnan(count), 0.0, 1.0)) >= minimum_periods
+    mean = np.where(enough, ratio(total, whole) * exposure, np.nan)
+    return NegativeBinomial(mean=mean, shape=ratio(1, phi + (1 + phi) * relative_variance))
+
+
+def _amount_predictive(earlier: Floats, minimum_periods: int) -> LogStudent:
+    """The next amount given the earlier ones, shape (k,): median of the logs, scaled by their absolute deviations.
+
+    The median of T normal values has variance pi / (2 T). Their median absolute deviation is biased downwards and
+    scatters, so that (new - median) / scale is close to 1 + 3 T^-1.75 times Student's t with 0.8 floor(T / 2) + 0.25
+    degrees of freedom: fitted to the 95th, 99th and 99.9th percentiles of 4 million simulated samples for each of
+    T = 4 .. 60, MEASURED_MAD.
+    """
+    logs = np.log(np.where(np.isnan(earlier), 1, earlier))
+    logs = np.where(np.isnan(earlier), np.nan, logs)
+    count = (~np.isnan(logs)).sum(axis=1)
+    enough = count >= max(minimum_periods, 4)
+    size = np.where(enough, count, 4).astype(np.float64)
+    median = _median(logs)
+    deviation = np.abs(logs - median[:, np.newaxis])
+    typical = NORMAL_MAD * _median(deviation)
+    mean_deviation = NORMAL_MEAN_DEVIATION * np.nan_to_num(deviation).sum(axis=1) / size
+    scale = np.where(typical > 0, typical, mean_deviation) * np.sqrt(1 + np.pi / (2 * size)) * (1 + 3 * size**-1.75)
+    return LogStudent(
+        location=np.where(enough, median, np.nan),
+        # A series that never moved says nothing about how far it may.
+        scale=np.where(enough & (scale > 1e-12), scale, np.nan),
+        df=0.8 * np.floor(size / 2) + 0.25,
+    )
+
+
+def _median(values: Floats) -> Floats:
+    """Medians of the rows, shape (k,), NaN left out; NaN for a row without a value."""
+    ordered = np.sort(values, axis=1)  # NaN last
+    count = (~np.isnan(values)).sum(axis=1)
+    row = np.arange(len(values))
+    if values.shape[1] == 0:
+        return np.full(len(values), np.nan)
+    low = ordered[row, np.maximum(count - 1, 0) // 2]
+    high = ordered[row, np.minimum(count // 2, values.shape[1] - 1)]
+    return (low + high) / 2
+
+
+def _screen(predictive: Predictive, observed: Floats, family: Integers, screening: Screening) -> Anomalies:
+    """What the predictive distributions say about the observed values, all of shape (k,)."""
+    p_value = two_sided_p_value(predictive, observed)
+    known = ~np.isnan(p_value)
+    expected = np.where(known, predictive.expected, np.nan)
+    low, high = predictive.expected_limits(np.full(len(p_value), screening.alpha))
+    # A lone anomaly among m series is flagged at level / m.
+    families = int(family.max()) + 1 if len(family) else 0
+    tested = group_sum(known.astype(np.float64), family, families)[family]
+    threshold = screening.level / np.maximum(tested, 1)
+    power = predictive.outside_probability(*predictive.expected_limits(threshold), screening.change)
     return Anomalies(
-        observed=np.where(np.isnan(found.expected), np.nan, rate),
-        expected=newest.mean,
-        expected_low=ratio(found.expected_low, n),
-        expected_high=ratio(found.expected_high, n),
-        p_value=found.p_value,
-        direction=found.direction,
-        power=found.power,
+        observed=np.where(known, observed, np.nan),
+        expected=expected,
+        expected_low=np.where(known, low, np.nan),
+        expected_high=np.where(known, high, np.nan),
+        p_value=p_value,
+        direction=np.sign(np.where(known, observed, np.nan) - expected),
+        power=np.where(known, power, np.nan),
+    )
+
+
+def _deviates(predictive: Predictive, observed: Floats) -> Floats:
+    """Standard normal deviates of observed values, within +-8."""
+    middle = predictive.mid_distribution(observed)
+    smallest = special.ndtr(-8.0)
+    return np.where(
+        np.isnan(middle), np.nan, special.ndtri(np.clip(np.nan_to_num(middle, nan=0.5), smallest, 1 - smallest))
     )
