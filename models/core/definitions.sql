@@ -20,6 +20,10 @@ dimension_pairs as (
     select * from {{ ref('dimension_pairs') }}
 ),
 
+segment_comparisons as (
+    select * from {{ ref('segment_comparisons') }}
+),
+
 segment_rules as (
     select * from {{ ref('segment_rules') }}
 ),
@@ -88,6 +92,14 @@ unioned as (
         'published crossed' as rule,
         valid_from
     from dimension_pairs
+    union all
+    select
+        'segment_comparison' as kind,
+        dimension || ': ' || segment || ' against ' || comparator as code,
+        segment || ' against ' || comparator as label,
+        'contrasted' as rule,
+        valid_from
+    from segment_comparisons
     union all
     select
         'segment_rule' as kind,

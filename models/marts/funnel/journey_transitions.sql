@@ -15,6 +15,7 @@ entered as (
     {%- for from_stage, to_stage in transitions() %}
     select
         journeys.journey_id,
+        journeys.account_id,
         '{{ from_stage }}' as from_stage,
         '{{ to_stage }}' as to_stage,
         {%- for dimension in var('dimensions') %}
@@ -40,6 +41,7 @@ entered as (
 
 select
     journey_id,
+    account_id,
     from_stage,
     to_stage,
     {%- for dimension in var('dimensions') %}

@@ -35,7 +35,9 @@ counted as (
         exit_month,
         count(*) as exit_count,
         sum(outcome_days)::double as stage_days_sum,
-        sum(outcome_days * outcome_days)::double as stage_days_square_sum
+        sum(outcome_days * outcome_days)::double as stage_days_square_sum,
+        sum(ln(outcome_days + 1)::decimal(38, 18)) as stage_log_sum,
+        sum((ln(outcome_days + 1) * ln(outcome_days + 1))::decimal(38, 18)) as stage_log_square_sum
     from exits
     {{ group_by_each_dimension('from_stage, exit_month') }}  -- noqa: PRS
 ),
@@ -57,7 +59,9 @@ select
     from_stage,
     exit_count,
     stage_days_sum,
-    stage_days_square_sum
+    stage_days_square_sum,
+    stage_log_sum::double as stage_log_sum,
+    stage_log_square_sum::double as stage_log_square_sum
 from known
 union all
 select
@@ -68,6 +72,8 @@ select
     from_stage,
     sum(exit_count)::bigint as exit_count,
     sum(stage_days_sum) as stage_days_sum,
-    sum(stage_days_square_sum) as stage_days_square_sum
+    sum(stage_days_square_sum) as stage_days_square_sum,
+    sum(stage_log_sum)::double as stage_log_sum,
+    sum(stage_log_square_sum)::double as stage_log_square_sum
 from known
 group by all

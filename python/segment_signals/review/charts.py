@@ -40,12 +40,12 @@ class Point:
 
 
 def ceiling(values: Sequence[float]) -> float:
-    """The next round number above the largest value: 1, 2, 2.5, 5 times a power of ten."""
+    """The next number above the largest value whose quarters are round, so that ticks read well."""
     largest = max(values, default=0.0)
     if largest <= 0:
         return 1.0
     power = 10.0 ** int(f"{largest:e}".split("e")[1])
-    return next(step * power for step in (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8, 10) if step * power >= largest * 0.9999)
+    return next(step * power for step in (1, 1.2, 1.6, 2, 2.4, 3.2, 4, 6, 8, 10) if step * power >= largest * 0.9999)
 
 
 def trend_svg(points: Sequence[Point], *, top: float, unit: str, label: str, prefix: str, height: int = 150) -> str:
@@ -131,7 +131,7 @@ def waterfall_svg(
     rows: list[dict[str, Any]] = [{"name": name, "from": 0.0, "to": level, "fill": GREY, "text": words.money(level, currency)}]
     for name, effect in steps:
         fill = UP if effect > 0 else DOWN if effect < 0 else GREY
-        text = words.difference(effect, currency)
+        text = words.difference(effect, currency, effect)
         rows.append({"name": name, "from": level, "to": level + effect, "fill": fill, "text": text})
         level += effect
     rows.append({"name": now, "from": 0.0, "to": level, "fill": GREY, "text": words.money(level, currency)})

@@ -119,8 +119,7 @@
         `<td class="num">${count(cell[0])}</td><td class="plot" title="${esc(view.title)}">${dotSvg(cell, population, step.dotTop, view.title)}</td>` +
         `<td class="num ${css}" title="${esc(view.title)}">${isOut ? percent(cell[5], decimals) : esc(view.text)}</td>` +
         `<td class="num">${isOut && cell[6] !== null && cell[7] !== null ? `${percent(cell[6], decimals)} to ${percent(cell[7], decimals)}` : ""}</td>` +
-        `<td class="num move" title="${move ? move[1] : ""}">${move && isOut ? `<span class="${move[2]}"><span aria-hidden="true">${signs[move[2]]}</span> ${esc(move[0])}</span>` : ""}</td>` +
-        `<td class="mark ${level}" title="${level}"><span aria-hidden="true">${{ reportable: "●", directional: "○", suppressed: "▨" }[level]}</span><span class="sr">${level}</span></td>`);
+        `<td class="num move" title="${move ? move[1] : ""}">${move && isOut ? `<span class="${move[2]}"><span aria-hidden="true">${signs[move[2]]}</span> ${esc(move[0])}</span>` : ""}</td>`);
       made.push([row, cell]);
     }
     const key = ([row, cell]) => [row.classList.contains("all") ? 0 : 1, published(cell) ? 0 : 1, published(cell) ? -cell[5] : 0, cell ? -cell[0] : 0];
@@ -256,6 +255,7 @@
     button.addEventListener("click", () => copy(table, button));
     const holder = table.closest("details");
     if (holder) $("summary", holder).after(button);
+    else table.closest(".scroll").after(button);
   });
   $$(".block tbody tr[data-segment]").forEach((row) => {
     if (row.classList.contains("all")) return;

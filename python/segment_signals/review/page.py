@@ -161,9 +161,10 @@ def _context(facts: Facts) -> dict[str, Any]:
         "horizon_rows": _horizon_rows(facts, steps, periods),
         "steps": steps,
         "funnel": sentences.funnel(facts, periods),
-        "heat_columns": _columns(heat),
+        "heat_columns": _columns(heat, 2 if len(steps) > 2 else 3),
+        "heat_width": 150 + 78 * len(steps) if len(steps) > 2 else 250,
         "dots": sentences.dots(facts, dot_steps, periods),
-        "dot_columns": _columns(dots),
+        "dot_columns": _columns(dots, 2),
         "trend_grain": grain,
         "trends": sentences.trends(facts, grain) if facts.transitions else "",
         "trend_panels": _trend_panels(facts, steps, grain),
@@ -246,12 +247,12 @@ def _empty(facts: Facts) -> list[str]:
     return said
 
 
-def _columns(blocks: Sequence[Any]) -> list[list[Any]]:
-    """Two columns of about equal height, each block in the shorter one: opening a table moves only what is below it."""
-    columns: list[list[Any]] = [[], []]
-    heights = [0, 0]
+def _columns(blocks: Sequence[Any], number: int) -> list[list[Any]]:
+    """Columns of about equal height, each block in the shortest one: opening a table moves only what is below it."""
+    columns: list[list[Any]] = [[] for _ in range(number)]
+    heights = [0] * number
     for block in blocks:
-        side = 0 if heights[0] <= heights[1] else 1
+        side = heights.index(min(heights))
         columns[side].append(block)
         heights[side] += len(block["rows"]) + 6
     return [column for column in columns if column]
@@ -314,11 +315,11 @@ def _headline_row(facts: Facts, score: Score) -> dict[str, Any]:
         "term": _term(facts, "metric", score.metric),
         "period": score.period.label,
         "value": words.number(score.value, unit) if score.value is not None else "",
-        "interval": words.between(score.low, score.high, unit) if score.low is not None and score.high is not None else "",
+        "interval": words.between(score.low, score.high, unit, with_unit=False) if score.low is not None and score.high is not None else "",
         "has_interval": has_interval,
         "change": change,
-        "change_text": words.difference(change.delta, unit) if change.delta is not None else "",
-        "change_interval": words.difference_between(change.low, change.high, unit)
+        "change_text": words.difference(change.delta, unit, score.value or 0.0) if change.delta is not None else "",
+        "change_interval": words.difference_between(change.low, change.high, unit, score.value or 0.0)
         if change.low is not None and change.high is not None
         else "",
         "plot": _change_plot(score, change),
@@ -507,7 +508,7 @@ def _dot_block(
         "step_href": _term(facts, "metric", step.rate_metric).href,
         "period": period,
         "finding": sentences.dots_dimension(facts, dimension, step, period),
-        "ticks": [(f"{part * 25}", words.percent(top * part / 4, 0 if top >= 0.04 and (top * 25).is_integer() else 1)) for part in range(0, 5, 2)],
+        "ticks": [(f"{part * 25}", words.percent(top * part / 4, 0 if abs(top * 50 - round(top * 50)) < 1e-9 else 1)) for part in range(0, 5, 2)],
         "total": None if total is None else _dot_row("All", total, facts.changes.get((TOTAL, TOTAL, step.rate_metric, period)) if period else None, population, top, decimals),
         "rows": [row for _, row in rows],
     }  # fmt: skip
@@ -528,7 +529,7 @@ def _dot_row(
         title=view.title,
         svg=_dot_svg(cell, population, top, view.title),
         change=change,
-        change_text=words.difference(change.delta, "rate").removesuffix(f"{NBSP}points") if published and change.delta is not None else "",
+        change_text=words.difference(change.delta, "rate", cell.rate or 0.0).removesuffix(f"{NBSP}points") if published and change.delta is not None else "",
         mark=words.EVIDENCE_MARKS.get(cell.evidence, ""),
         evidence=cell.evidence,
     )  # fmt: skip
@@ -642,7 +643,7 @@ BASIS_NOTES = {
     "cohort": "Not biased, but older: a period counts once its opportunities have had their full horizon.",
     "closed": "Current, but biased toward fast deals: slow deals of the same age are still open and not counted.",
 }
-LEVERS = ("qualified opportunities", "win rate", "deal amount", "cycle days")
+LEVERS = ("opportunities", "win rate", "deal amount", "cycle days")
 
 
 def _velocity(facts: Facts) -> dict[str, Any]:
@@ -754,7 +755,7 @@ def _velocity_waterfall(row: Velocity | None, basis: str, number: int) -> Markup
     before = row.value - sum(effects)
     steps = list(zip(LEVERS, effects, strict=True))
     label = f"Change of pipeline velocity by lever, {basis} basis: " + ", ".join(
-        f"{name} {words.difference(effect, row.currency)}" for name, effect in steps
+        f"{name} {words.difference(effect, row.currency, effect)}" for name, effect in steps
     )
     return Markup(
         charts.waterfall_svg(
@@ -946,4 +947,6 @@ def _packed_change(
     change = sentences.change_of(facts.changes.get((dimension.code, segment, step.rate_metric, period)))
     if change.delta is None:
         return 0
-    return [words.difference(change.delta, "rate").removesuffix(f"{NBSP}points"), change.word, change.css]
+    cell = facts.cell(dimension.code, segment, step, period)
+    scale = cell.rate if cell is not None and cell.rate is not None else 0.0
+    return [words.difference(change.delta, "rate", scale).removesuffix(f"{NBSP}points"), change.word, change.css]

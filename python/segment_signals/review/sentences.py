@@ -36,7 +36,7 @@ def caveat_clause(evidence: str, reason: str | None, caveat: str | None) -> str:
     return f" Directional: {text[:1].lower() + text[1:]}."
 
 
-def change_clause(change: Change, unit: str, earlier: str) -> str:
+def change_clause(change: Change, unit: str, scale: float, earlier: str) -> str:
     """', no clear difference from the previous quarter' and its kin."""
     if change.word == "no clear difference":
         return f", no clear difference from {earlier}"
@@ -47,8 +47,8 @@ def change_clause(change: Change, unit: str, earlier: str) -> str:
         }
         return said.get(change.word, "")
     low, high = sorted((abs(change.low), abs(change.high)))
-    size = words.difference(abs(change.delta), unit).removeprefix("+")
-    return f", {change.word} than in {earlier} by {size} ({words.difference_between(low, high, unit)})"
+    size = words.difference(abs(change.delta), unit, scale).removeprefix("+")
+    return f", {change.word} than in {earlier} by {size} ({words.difference_between(low, high, unit, scale)})"
 
 
 def conversion(facts: Facts, step: Transition, cell: Cell, period: Period, score: Score | None) -> str:
@@ -59,7 +59,7 @@ def conversion(facts: Facts, step: Transition, cell: Cell, period: Period, score
     interval = "" if cell.low is None or cell.high is None else f" ({words.between(cell.low, cell.high, 'rate')})"
     return (
         f"Of {words.count(cell.n)} {entered} in {period.label}, {words.number(cell.rate, 'rate')} {reached} within "
-        f"{facts.horizon}{NBSP}days{interval}{change_clause(change_of(score), 'rate', f'the previous {period.grain}')}."
+        f"{facts.horizon}{NBSP}days{interval}{change_clause(change_of(score), 'rate', cell.rate, f'the previous {period.grain}')}."
         f"{caveat_clause(cell.evidence, cell.reason, cell.caveat)}"
     )
 
@@ -230,7 +230,7 @@ def trend(facts: Facts, step: Transition, grain: str) -> str:
     earlier = "the month before" if grain == "month" else "the quarter before"
     return (
         f"{period.label}: {words.number(cell.rate or 0.0, 'rate')}{interval}"
-        f"{change_clause(change_of(score), 'rate', earlier)}.{caveat_clause(cell.evidence, cell.reason, cell.caveat)}"
+        f"{change_clause(change_of(score), 'rate', cell.rate or 0.0, earlier)}.{caveat_clause(cell.evidence, cell.reason, cell.caveat)}"
     )
 
 

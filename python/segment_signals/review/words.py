@@ -8,7 +8,7 @@ a cell that the script redraws reads exactly like the one that was printed.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+import re
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Literal
@@ -151,9 +151,9 @@ def percent(rate: float, decimals: int = 1) -> str:
     return f"{MINUS}{text}" if rate < 0 and scaled else text
 
 
-def rate_decimals(*rates: float, limit: float = 0.05) -> int:
-    """Two decimals where the (mean) rate is small, else one: three digits either way."""
-    return 2 if abs(sum(rates) / len(rates)) < limit else 1
+def rate_decimals(rate: float) -> int:
+    """Two decimals of a percentage where the rate is below 5 %, else one: at most three digits either way."""
+    return 2 if abs(rate) < 0.05 else 1
 
 
 def money(value: float, currency: str) -> str:
@@ -168,43 +168,51 @@ def money(value: float, currency: str) -> str:
     return f"{MINUS if value < 0 else ''}{sign}{significant(size)}{suffix}"
 
 
+def decimals_for(unit: str, scale: float) -> int:
+    """Decimals that give a value of that size three digits; a change and an interval use those of their value."""
+    if unit == "rate":
+        return rate_decimals(scale)
+    return 2 if abs(scale) < 9.995 else 1 if abs(scale) < 99.95 else 0
+
+
+def _fixed(value: float, decimals: int) -> str:
+    text = f"{value:,.{decimals}f}"
+    return text.replace("-", MINUS) if text.strip("-0.,") else text.removeprefix("-")
+
+
+def _bare(value: float, unit: str, scale: float) -> str:
+    """A value without its unit, except for money, whose unit carries the power of ten."""
+    if unit == "rate":
+        return percent(value, decimals_for(unit, scale))
+    if unit == "days":
+        return _fixed(value, decimals_for(unit, scale))
+    return count(value) if unit == "count" else money(value, unit)
+
+
 def number(value: float, unit: str) -> str:
     """A value with its unit: units are 'count', 'rate', 'days', or a currency code."""
-    if unit == "rate":
-        return f"{percent(value, rate_decimals(value))}{NBSP}%"
-    if unit == "days":
-        return f"{significant(value)}{NBSP}days"
-    if unit == "count":
-        return count(value)
-    return money(value, unit)
+    suffix = {"rate": f"{NBSP}%", "days": f"{NBSP}days"}.get(unit, "")
+    return f"{_bare(value, unit, value)}{suffix}"
 
 
-def between(low: float, high: float, unit: str) -> str:
-    """An interval: '25.4 to 30.5 %'; the unit is said once."""
-    if unit == "rate":
-        decimals = rate_decimals(low, high)
-        return f"{percent(low, decimals)} to {percent(high, decimals)}{NBSP}%"
-    if unit == "days":
-        return f"{significant(low)} to {significant(high)}{NBSP}days"
-    return f"{number(low, unit)} to {number(high, unit)}"
+def between(low: float, high: float, unit: str, *, with_unit: bool = True) -> str:
+    """An interval: '25.4 to 30.5 %'; the unit is said once, or not at all beside a value that says it."""
+    suffix = {"rate": f"{NBSP}%", "days": f"{NBSP}days"}.get(unit, "") if with_unit else ""
+    middle = (low + high) / 2
+    return f"{_bare(low, unit, middle)} to {_bare(high, unit, middle)}{suffix}"
 
 
-def difference(delta: float, unit: str) -> str:
-    """A change with its sign: rates in percentage points."""
-    sign = "+" if delta > 0 else MINUS if delta < 0 else "±"
-    size = abs(delta)
-    if unit == "rate":
-        return f"{sign}{percent(size, rate_decimals(size, limit=0.01))}{NBSP}points"
-    return f"{sign}{number(size, unit)}"
+def difference(delta: float, unit: str, scale: float) -> str:
+    """A change with its sign, as exact as the value of size `scale` that changed; rates in percentage points."""
+    size = _bare(abs(delta), unit, scale)
+    sign = "±" if not re.search("[1-9]", size) else "+" if delta > 0 else MINUS
+    suffix = {"rate": f"{NBSP}points", "days": f"{NBSP}days"}.get(unit, "")
+    return f"{sign}{size}{suffix}"
 
 
-def difference_between(low: float, high: float, unit: str) -> str:
+def difference_between(low: float, high: float, unit: str, scale: float) -> str:
     """The interval of a change, signs kept, unit left out where the change beside it names it."""
-    if unit == "rate":
-        decimals = rate_decimals(low, high, limit=0.01)
-        return f"{percent(low, decimals)} to {percent(high, decimals)}"
-    write: Callable[[float], str] = significant if unit == "days" else lambda value: number(value, unit)
-    return f"{write(low)} to {write(high)}"
+    return f"{_bare(low, unit, scale)} to {_bare(high, unit, scale)}"
 
 
 def exact(value: float | None, unit: str) -> str:

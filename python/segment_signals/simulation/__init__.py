@@ -1,5 +1,6 @@
-"""A seedable go-to-market world whose truth is known, written as a Salesforce Data Export. Imports nothing of
-the package.
+"""A seedable go-to-market world whose truth is known, written as a Salesforce Data Export.
+
+Imports nothing of the rest of the package.
 """
 
 from segment_signals.simulation.demo import demo_files, write_demo

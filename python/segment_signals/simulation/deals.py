@@ -28,10 +28,11 @@ PUSH_MINUTE = 23 * 60
 
 @dataclass(frozen=True)
 class Deals:
-    """Opportunities, one per position. Days since the first day of the window; `closed_day` is NEVER or
-    beyond the window for those that stay open. `lead`: position of the first lead in the population, -1
-    without one. `amount`: as first quoted, in `currency` (index). `kind`: 0 new business, then the follow-ups
-    in order.
+    """Opportunities, one per position.
+
+    Days since the first day of the window; `closed_day` is NEVER or beyond the window for those that stay open.
+    `lead`: position of the first lead in the population, -1 without one. `amount`: as first quoted, in `currency`
+    (index). `kind`: 0 new business, then the follow-ups in order.
     """
 
     kind: Ints
@@ -56,9 +57,7 @@ class Deals:
 
     def join(self, other: "Deals") -> "Deals":
         """These deals followed by the others."""
-        return Deals(
-            **{f.name: np.concatenate([getattr(self, f.name), getattr(other, f.name)]) for f in fields(self)}
-        )
+        return Deals(**{f.name: np.concatenate([getattr(self, f.name), getattr(other, f.name)]) for f in fields(self)})
 
 
 def draw_currencies(parameters: Parameters, country: Ints, rng: np.random.Generator) -> Ints:
@@ -139,8 +138,7 @@ def follow_ups(parameters: Parameters, won: Deals, kind: int, count: int, rng: n
 
 
 def next_minutes(same_day: Bools, previous: Ints, rng: np.random.Generator) -> Ints:
-    """Minute of the day (n,) of a step: shortly after the previous step of that day, else within 06:00 to
-    19:59.
+    """Minute of the day (n,) of a step: shortly after the previous one of that day, else from 06:00 to 19:59.
 
     Steps of one entrant on one day are at most 15 minutes apart, so that a chain of seven ends before 22:00.
     """
@@ -151,11 +149,10 @@ def next_minutes(same_day: Bools, previous: Ints, rng: np.random.Generator) -> I
 def deal_history(
     parameters: Parameters, deals: Deals, companies: Companies, rng: np.random.Generator
 ) -> tuple[pd.DataFrame, dict[str, tuple[int, int]]]:
-    """OpportunityHistory rows up to the as-of date, sorted by deal and time, and how often each quirk could
-    and did occur.
+    """OpportunityHistory rows up to the as-of date, and how often each quirk could occur and did.
 
-    Columns: deal (position), day, minute, stage (index), amount, close_day (planned, and the fact once
-    closed). Every deal's first row is its creation; its last row is its current state.
+    Rows are sorted by deal and time. Columns: deal (position), day, minute, stage (index), amount, close_day
+    (planned, and the fact once closed). Every deal's first row is its creation; its last row is its current state.
     """
     n, as_of = len(deals), parameters.window_days - 1
     is_new = deals.kind == 0
@@ -181,9 +178,7 @@ def deal_history(
         day = deals.created_day + np.floor(fractions[:, stage - 1] * length).astype(np.int64)
         is_skipped = happens(rng, parameters.deal_stage_skipped, n) & (stage < deepest)
         minute = next_minutes(day == last_day, last_minute, rng)
-        enters = (
-            (stage > start) & (stage <= deepest) & ~is_skipped & (deals.closed_day < NEVER) & (day <= as_of)
-        )
+        enters = (stage > start) & (stage <= deepest) & ~is_skipped & (deals.closed_day < NEVER) & (day <= as_of)
         where = np.flatnonzero(enters)
         revises = is_revised & enters & (stage == PROPOSAL)
         if stage == PROPOSAL:
@@ -196,9 +191,7 @@ def deal_history(
     minute = next_minutes(deals.closed_day == last_day, last_minute, rng)
     outcome = np.where(deals.is_won, WON, LOST)
     parts.append(
-        _rows(
-            closes, deals.closed_day[closes], minute[closes], outcome[closes], None, deals.closed_day[closes]
-        )
+        _rows(closes, deals.closed_day[closes], minute[closes], outcome[closes], None, deals.closed_day[closes])
     )
 
     # A planned date that passes while the deal is open is pushed, or forgotten: open deals with past dates

@@ -21,8 +21,7 @@ HORIZON_DAYS = (30, 90, 180)
 
 
 def csv_gz(table: pd.DataFrame) -> bytes:
-    """The table as CSV (UTF-8, LF, comma, quotes only where needed), gzipped without name or time in the
-    header.
+    """The table as gzipped CSV (UTF-8, LF, comma, quotes only where needed), without name or time in the header.
 
     The same table gives the same CSV everywhere, and the same gzip bytes under the same zlib.
     """
@@ -53,8 +52,7 @@ def truth_rows(
     rates: ExactRates,
     horizons: tuple[int, ...] = HORIZON_DAYS,
 ) -> list[dict[str, Any]]:
-    """True incidences by transition, segment and period: the whole window ('all') and each quarter by its
-    first day.
+    """True incidences by transition, segment and period: the whole window ('all') and each quarter by its first day.
 
     Keys: transition, dimension, segment, period, expected_entrants (persons or outbound opportunities),
     incidence ({horizon: 0..1}). Industries come for the whole window only. Combinations that nobody can enter
@@ -71,9 +69,7 @@ def truth_rows(
                 if entrants == 0.0:
                     continue
                 incidence = {
-                    str(days): round(
-                        true_incidence(rates, transition, days, members=members, periods=columns), 6
-                    )
+                    str(days): round(true_incidence(rates, transition, days, members=members, periods=columns), 6)
                     for days in horizons
                 }
                 rows.append(
@@ -111,7 +107,7 @@ def truth(world: World) -> dict[str, Any]:
         "as_of_date": parameters.as_of_date.isoformat(),
         "definition": (
             "incidence: probability of advancing within the horizon (calendar days since entry, at most the"
-            " horizon) among those who enter the transition's first stage within the period and the window, by"
+            " horizon) among those who enter the transition's first stage in the period and the window, by"
             " exact probabilities over the simulated population; quirks are not included. opportunity_to_won"
             " covers new business with a lead and outbound; lead_to_won covers leads by creation date."
         ),
@@ -146,8 +142,9 @@ def demo_files(seed: int, parameters: Parameters | None = None) -> dict[str, byt
 
 
 def write_demo(output_dir: Path, seed: int) -> None:
-    """Write the demo export and its truth into `output_dir` (made if missing); mapping.yml there is left as
-    it is.
+    """Write the demo export and its truth into `output_dir` (made if missing).
+
+    A mapping.yml there is left as it is.
     """
     files = demo_files(seed)
     output_dir.mkdir(parents=True, exist_ok=True)

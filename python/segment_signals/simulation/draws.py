@@ -22,10 +22,7 @@ STREAMS = ("population", "journeys", "opportunities", "leads", "quirks", "names"
 def streams(seed: int) -> dict[str, np.random.Generator]:
     """Independent PCG64 generators by concern, all from one non-negative seed."""
     children = np.random.SeedSequence(seed).spawn(len(STREAMS))
-    return {
-        name: np.random.Generator(np.random.PCG64(child))
-        for name, child in zip(STREAMS, children, strict=True)
-    }
+    return {name: np.random.Generator(np.random.PCG64(child)) for name, child in zip(STREAMS, children, strict=True)}
 
 
 def normals(rng: np.random.Generator, count: int) -> Floats:

@@ -1,5 +1,4 @@
-"""The exact truth of the simulated world: probabilities, time distributions and cumulative incidences of
-advancing.
+"""The exact truth of the simulated world: probabilities, times and cumulative incidences of advancing.
 
 Nothing here looks at a drawn outcome. For an entrant with covariates x, a transition has a probability p(x)
 of advancing eventually and a log-normal time T given that it does; T becomes floor(T) whole days, so the
@@ -102,9 +101,7 @@ def tier_probability(parameters: Parameters, size: int) -> Floats:
 def days_to_advance_cdf(
     parameters: Parameters, source: int, size: int, transition: int, days: int, tier: int | None = None
 ) -> Floats:
-    """P(floor(T) <= d | advances) for d = 0 .. days - 1, shape (days,), for one source and size (and
-    tier).
-    """
+    """P(floor(T) <= d | advances) for d = 0 .. days - 1, shape (days,), for one source and size (and tier)."""
     step = parameters.transitions[transition]
     mu = log(step.advance_median_days) + float(
         slowness(parameters, np.array([source]), np.array([size]), transition, tier)[0]
@@ -130,8 +127,7 @@ class ExactRates:
 def exact_rates(
     parameters: Parameters, population: Population, edges: Sequence[int], horizons: Sequence[int]
 ) -> ExactRates:
-    """Entry and advance probabilities of every entrant for each transition, and for lead->won, by period and
-    horizon.
+    """Entry and advance probabilities of every entrant, by transition (lead->won included), period and horizon.
 
     `edges`: increasing days since the first day of the window; period j runs from edges[j] to edges[j + 1] -
     1. Periods may not straddle the planted shift (ValueError), because rates differ on either side. Horizons
@@ -143,8 +139,7 @@ def exact_rates(
         raise ValueError(f"period edges {list(edges)} do not increase. Give at least two increasing days.")
     if np.any((starts < shift_day) & (ends > shift_day)):
         raise ValueError(
-            f"a period straddles day {shift_day}, on which the planted shift starts."
-            f" Add {shift_day} to the edges."
+            f"a period straddles day {shift_day}, on which the planted shift starts. Add {shift_day} to the edges."
         )
     n, periods, days = len(population), len(starts), int(ends[-1])
     is_after = starts >= shift_day
@@ -181,12 +176,8 @@ def exact_rates(
         )
         created = population.created_day[cell]
         length = max(days, max(horizons, default=0) + 1)
-        cdf = [
-            days_to_advance_cdf(parameters, source, size, step, length) for step in range(OPPORTUNITY_TO_WON)
-        ]
-        cdf_won = [
-            days_to_advance_cdf(parameters, source, size, OPPORTUNITY_TO_WON, length, tier) for tier in tiers
-        ]
+        cdf = [days_to_advance_cdf(parameters, source, size, step, length) for step in range(OPPORTUNITY_TO_WON)]
+        cdf_won = [days_to_advance_cdf(parameters, source, size, OPPORTUNITY_TO_WON, length, tier) for tier in tiers]
         p_tier = tier_probability(parameters, size)
         if has_lead:
             _add_lead_cell(
@@ -197,9 +188,7 @@ def exact_rates(
         entered_opportunity = entered[TRANSITIONS[OPPORTUNITY_TO_WON]][cell]
         for horizon in horizons:
             within = sum(p_tier[tier] * cdf_won[tier][horizon] * p_won[cell, tier] for tier in tiers)
-            advanced[TRANSITIONS[OPPORTUNITY_TO_WON], horizon][cell] = (
-                entered_opportunity * np.asarray(within)[:, None]
-            )
+            advanced[TRANSITIONS[OPPORTUNITY_TO_WON], horizon][cell] = entered_opportunity * np.asarray(within)[:, None]
             if has_lead:
                 entered[END_TO_END][cell] = in_period[created]
                 within = np.zeros(len(cell))
@@ -251,23 +240,18 @@ def _add_lead_cell(
 
 
 def _day_matrix(pmf: Floats, days: int) -> Floats:
-    """Matrix (days, days): probability of moving from the row's day to the column's day, given that the step
-    is taken.
-    """
-    lag = np.arange(days)[None, :] - np.arange(days)[:, None]
-    return np.where(lag >= 0, pmf[np.maximum(lag, 0)], 0.0)
+    """Matrix (days, days): probability of a step from the row's day to the column's day, given that it is taken."""
+    # Row r reads the probabilities from r days before: windows over zeros followed by the probabilities.
+    padded = np.concatenate([np.zeros(days - 1), pmf[:days]])
+    return np.lib.stride_tricks.sliding_window_view(padded, days)[::-1].copy()
 
 
 def _end_to_end(
     cdf: list[Floats], cdf_won: Floats, created: Ints, shift_day: int, horizon: int
 ) -> tuple[Floats, Floats]:
-    """P(all four steps take <= horizon days in sum), split by whether the MQL day is before the shift or not;
-    each (n,).
-    """
+    """P(all four steps take <= horizon days in sum), for MQL days before the shift and for later ones; each (n,)."""
     pmf = [np.diff(c, prepend=0.0)[: horizon + 1] for c in cdf]
-    rest = np.convolve(
-        np.convolve(pmf[1], pmf[2])[: horizon + 1], np.diff(cdf_won, prepend=0.0)[: horizon + 1]
-    )
+    rest = np.convolve(np.convolve(pmf[1], pmf[2])[: horizon + 1], np.diff(cdf_won, prepend=0.0)[: horizon + 1])
     rest_cdf = np.cumsum(rest[: horizon + 1])
     by_first_step = pmf[0] * rest_cdf[::-1]  # first step takes d days, the others at most horizon - d
     cumulative = np.concatenate([[0.0], np.cumsum(by_first_step)])
@@ -283,8 +267,7 @@ def true_incidence(
     members: Bools | None = None,
     periods: slice | None = None,
 ) -> float:
-    """True cumulative incidence (0..1) of advancing within the horizon, among those who enter the first
-    stage.
+    """True cumulative incidence (0..1) of advancing within the horizon, among those who enter the first stage.
 
     `transition`: one of the four, or lead_to_won. `members`: mask (n,) of the segment, all entrants by
     default. `periods`: slice of the periods of `rates`, all by default. NaN where nobody can enter. KeyError

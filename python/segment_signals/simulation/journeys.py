@@ -36,8 +36,9 @@ class Journeys:
 
 
 def draw_journeys(parameters: Parameters, population: Population, rng: np.random.Generator) -> Journeys:
-    """Draw every entrant's stages, times and deal amount; each transition uses the same number of draws for
-    everybody.
+    """Draw every entrant's stages, times and deal amount.
+
+    Each transition uses the same number of draws whatever happened before, so streams stay aligned.
     """
     n = len(population)
     medians = np.array([band.amount_median_usd for band in parameters.sizes])
@@ -54,9 +55,7 @@ def draw_journeys(parameters: Parameters, population: Population, rng: np.random
         at_stage = entered[:, step] < NEVER
         shifted = (entered[:, step] >= parameters.mql_to_sql_shift.from_day) & (step == MQL_TO_SQL)
         of_tier = tier if step == OPPORTUNITY_TO_WON else None
-        advances = rng.random(n) < advance_probability(
-            parameters, population, step, shifted=shifted, tier=of_tier
-        )
+        advances = rng.random(n) < advance_probability(parameters, population, step, shifted=shifted, tier=of_tier)
         slower = slowness(parameters, population.source, population.size, step, of_tier)
         z = normals(rng, n)
         to_advance = np.exp(np.log(transition.advance_median_days) + slower + transition.advance_sigma * z)

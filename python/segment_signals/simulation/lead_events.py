@@ -24,7 +24,9 @@ OPEN, MARKETING_QUALIFIED, SALES_QUALIFIED, CONVERTED, NOT_CONVERTED = range(5)
 
 @dataclass(frozen=True)
 class LeadEvents:
-    """`rows`: one per status change (lead, day, minute, status), sorted by lead and time.
+    """Status changes of leads.
+
+    `rows`: one per status change (lead, day, minute, status), sorted by lead and time.
     `opportunity_minute` (n,): minute of the day of the conversion, or of the creation of an outbound
     opportunity. `counts`: eligible and realised leads per quirk.
     """
@@ -136,9 +138,7 @@ def choose_second_leads(
         candidates = [
             first
             for first in cells[key]
-            if first < second
-            and first not in taken
-            and day - 90 <= opportunity_day[first] < day < closed_day[first]
+            if first < second and first not in taken and day - 90 <= opportunity_day[first] < day < closed_day[first]
         ]
         if candidates:
             first = candidates[int(rng.random() * len(candidates))]

@@ -1,5 +1,6 @@
-"""Invented names: people, companies, sellers, products. Company domains end in .example (RFC 2606), so no
-mail can reach anyone.
+"""Invented names: people, companies, sellers, products.
+
+Company domains end in .example (RFC 2606), so no mail can reach anyone.
 """
 
 import numpy as np
@@ -12,21 +13,20 @@ def _words(text: str) -> tuple[str, ...]:
 
 
 FIRST_NAMES = _words(
-    "Ada Aiko Alan Alice Amir Ana Andre Anna Arjun Ben Bianca Bruno Carla Carlos Chloe Clara Daan Daniel "
-    "Diego Elena Elif Emil Emma Erik Eva Felix Fiona Gabriel Grace Hana Hannah Hugo Ines Iris Ivan Jack Jana "
-    "Joao Jonas Julia Kai Karin Kenji Lara Laura Leo Lina Liam Lucas Lucia Luis Maria Marco Marie Mateo Maya "
-    "Mei Mia Milan Mina Nadia Nina Noah Nora Olga Oliver Omar Oscar Paula Pedro Peter Priya Rafael Ren Rosa "
-    "Ruth Sam Sara Sofia Sven Tara Thomas Tim Vera Victor Wei Yara Yuki Zoe"
+    "Ada Aiko Alan Alice Amir Ana Andre Anna Arjun Ben Bianca Bruno Carla Carlos Chloe Clara Daan Daniel Diego Elena "
+    "Elif Emil Emma Erik Eva Felix Fiona Gabriel Grace Hana Hannah Hugo Ines Iris Ivan Jack Jana Joao Jonas Julia "
+    "Kai Karin Kenji Lara Laura Leo Lina Liam Lucas Lucia Luis Maria Marco Marie Mateo Maya Mei Mia Milan Mina Nadia "
+    "Nina Noah Nora Olga Oliver Omar Oscar Paula Pedro Peter Priya Rafael Ren Rosa Ruth Sam Sara Sofia Sven Tara "
+    "Thomas Tim Vera Victor Wei Yara Yuki Zoe"
 )
 LAST_NAMES = _words(
-    "Abe Adams Almeida Alvarez Andersen Bakker Bauer Becker Bell Bernard Blanc Brandt Brown Castro Chan Chen "
-    "Clark Costa Cruz Davis Dias Dubois Evans Fischer Foster Fournier Fraser Garcia Girard Gomez Gray Green "
-    "Hansen Harris Hayashi Hill Hoffman Hughes Ito Jansen Johnson Jones Kato Keller Khan Kim King Klein "
-    "Kobayashi Kumar Lambert Lang Lee Lewis Lopez Maier Martin Mendes Meyer Mills Moore Morales Moreau Mori "
-    "Morgan Murphy Nakamura Nguyen Novak Oliveira Ortiz Parker Patel Perez Peters Pinto Ramos Reed Reyes "
-    "Roberts Rossi Roux Ruiz Saito Sato Schmidt Scott Silva Singh Smit Smith Sousa Stewart Suzuki Takeda Tan "
-    "Taylor Torres Turner Visser Vogel Walker Wang Ward Watson Weber White Wilson Wolf Wong Wood Wright "
-    "Yamada Young"
+    "Abe Adams Almeida Alvarez Andersen Bakker Bauer Becker Bell Bernard Blanc Brandt Brown Castro Chan Chen Clark "
+    "Costa Cruz Davis Dias Dubois Evans Fischer Foster Fournier Fraser Garcia Girard Gomez Gray Green Hansen Harris "
+    "Hayashi Hill Hoffman Hughes Ito Jansen Johnson Jones Kato Keller Khan Kim King Klein Kobayashi Kumar Lambert "
+    "Lang Lee Lewis Lopez Maier Martin Mendes Meyer Mills Moore Morales Moreau Mori Morgan Murphy Nakamura Nguyen "
+    "Novak Oliveira Ortiz Parker Patel Perez Peters Pinto Ramos Reed Reyes Roberts Rossi Roux Ruiz Saito Sato "
+    "Schmidt Scott Silva Singh Smit Smith Sousa Stewart Suzuki Takeda Tan Taylor Torres Turner Visser Vogel Walker "
+    "Wang Ward Watson Weber White Wilson Wolf Wong Wood Wright Yamada Young"
 )
 TITLES = (
     ("Marketing Manager", 0.16),
@@ -43,19 +43,17 @@ TITLES = (
     ("Chief Executive Officer", 0.02),
 )
 _FIRST_PARTS = _words(
-    "Alder Amber Arbor Aspen Basalt Beacon Birch Bramble Breeze Brook Canyon Cedar Cinder Clover Cobalt "
-    "Copper Coral Crest Cypress Delta Dune Elm Ember Fern Fjord Flint Garnet Glade Granite Harbor Hazel "
-    "Heath Heron Indigo Ivory Jasper Juniper Kestrel Lark Laurel Linden Lumen Maple Marsh Meadow Mesa "
-    "Mistral Moss Nectar Oak Ochre Onyx Opal Osprey Pebble Pine Prairie Quarry Quartz Raven Reed Ridge River "
-    "Robin Rowan Saffron Sage Sequoia Shale Sierra Silver Slate Sorrel Sparrow Spruce Summit Swift Tidal "
-    "Timber Topaz"
+    "Alder Amber Arbor Aspen Basalt Beacon Birch Bramble Breeze Brook Canyon Cedar Cinder Clover Cobalt Copper Coral "
+    "Crest Cypress Delta Dune Elm Ember Fern Fjord Flint Garnet Glade Granite Harbor Hazel Heath Heron Indigo Ivory "
+    "Jasper Juniper Kestrel Lark Laurel Linden Lumen Maple Marsh Meadow Mesa Mistral Moss Nectar Oak Ochre Onyx Opal "
+    "Osprey Pebble Pine Prairie Quarry Quartz Raven Reed Ridge River Robin Rowan Saffron Sage Sequoia Shale Sierra "
+    "Silver Slate Sorrel Sparrow Spruce Summit Swift Tidal Timber Topaz"
 )
 _SECOND_PARTS = _words(
-    "bank bay bell bend berg bloom bow bridge burn bury cliff coast cove croft dale deep den drift edge fall "
-    "field flow ford forge gate glen grove hall haven hill hold hollow house keep lake land lane light line "
-    "lock mark mere mill mont moor path peak pier point pond pool port reach ridge rise rock root shore side "
-    "spring stead stone stream strand thorn tide top tower town trail vale view wall water way well wick "
-    "wind wood works worth yard"
+    "bank bay bell bend berg bloom bow bridge burn bury cliff coast cove croft dale deep den drift edge fall field "
+    "flow ford forge gate glen grove hall haven hill hold hollow house keep lake land lane light line lock mark mere "
+    "mill mont moor path peak pier point pond pool port reach ridge rise rock root shore side spring stead stone "
+    "stream strand thorn tide top tower town trail vale view wall water way well wick wind wood works worth yard"
 )
 _ENDINGS = ("Group", "Labs", "Partners", "Systems")
 PRODUCTS = (
@@ -71,16 +69,14 @@ PRODUCTS_BY_SIZE = ((0, 0, 3, 1), (1, 1, 3, 5), (1, 4, 4, 5), (2, 2, 4, 5))
 
 
 def company_names(rng: np.random.Generator, count: int) -> tuple[list[str], list[str]]:
-    """Names of `count` companies, all different, and a mail domain for each (shared by names that differ in
-    their ending).
+    """Names of `count` companies, all different, and a mail domain for each.
 
-    ValueError when more are asked for than there are combinations.
+    Names that differ in their ending only share a domain. ValueError when more are asked for than there are
+    combinations.
     """
     total = len(_FIRST_PARTS) * len(_SECOND_PARTS) * len(_ENDINGS)
     if count > total:
-        raise ValueError(
-            f"{count} companies were asked for, and only {total} names can be made. Ask for fewer."
-        )
+        raise ValueError(f"{count} companies were asked for, and only {total} names can be made. Ask for fewer.")
     names, domains = [], []
     for code in np.argsort(rng.random(total), kind="stable")[:count].tolist():
         rest, ending = divmod(code, len(_ENDINGS))

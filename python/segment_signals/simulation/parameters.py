@@ -45,9 +45,7 @@ class Level:
 
 @dataclass(frozen=True)
 class Country:
-    """A country as written in the export, the region it belongs to, and its effects on top of the
-    region's.
-    """
+    """A country as written in the export, the region it belongs to, and its effects on top of the region's."""
 
     name: str
     region: str
@@ -57,9 +55,7 @@ class Country:
 
 @dataclass(frozen=True)
 class SizeBand:
-    """A company size band (employees from `low` to `high`, both included) and the deals that it buys
-    (USD).
-    """
+    """A company size band (employees from `low` to `high`, both included) and the deals that it buys (USD)."""
 
     name: str
     share: float
@@ -72,9 +68,7 @@ class SizeBand:
 
 @dataclass(frozen=True)
 class DealTier:
-    """A deal size tier, up to but not including `below_usd` (None: no limit); acts on opportunity->won
-    only.
-    """
+    """A deal size tier, up to but not including `below_usd` (None: no limit); acts on opportunity->won only."""
 
     name: str
     below_usd: float | None
@@ -113,9 +107,7 @@ class Quirks:
 
 @dataclass(frozen=True)
 class FollowUp:
-    """Later opportunities on accounts that won: `share` of all opportunities, days after the win, rate and
-    times.
-    """
+    """Later opportunities on accounts that won: `share` of all opportunities, days after the win, rate, times."""
 
     type: str
     share: float
@@ -139,8 +131,9 @@ class Currency:
 
 @dataclass(frozen=True)
 class Parameters:
-    """The whole world. `first_day`..`as_of_date` (both included) is the window; nothing is stamped after
-    it.
+    """The whole world.
+
+    `first_day`..`as_of_date` (both included) is the window; nothing is stamped after it.
     """
 
     first_day: date = date(2024, 1, 1)
@@ -252,13 +245,8 @@ class Parameters:
                 f"mql_to_sql_shift names the region {self.mql_to_sql_shift.region!r}, not in regions."
                 f" Use one of {region_names}."
             )
-        if (
-            any(tier.below_usd is None for tier in self.deal_tiers[:-1])
-            or self.deal_tiers[-1].below_usd is not None
-        ):
-            raise ValueError(
-                "deal_tiers needs an upper limit on every tier but the last. Set below_usd accordingly."
-            )
+        if any(tier.below_usd is None for tier in self.deal_tiers[:-1]) or self.deal_tiers[-1].below_usd is not None:
+            raise ValueError("deal_tiers needs an upper limit on every tier but the last. Set below_usd accordingly.")
         if self.as_of_date < self.first_day:
             raise ValueError(
                 f"as_of_date {self.as_of_date} is before first_day {self.first_day}. Give a later as_of_date."

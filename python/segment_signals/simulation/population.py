@@ -1,5 +1,6 @@
-"""Who enters the simulated funnel: leads and outbound opportunities with their covariates. Nothing here is an
-outcome.
+"""Who enters the simulated funnel: leads and outbound opportunities with their covariates.
+
+Nothing here is an outcome.
 """
 
 from dataclasses import dataclass, replace
@@ -13,9 +14,7 @@ from segment_signals.simulation.parameters import Parameters
 
 @dataclass(frozen=True)
 class Companies:
-    """Companies, one per position: indexes into the parameters' countries, industries and sizes; employees
-    (count).
-    """
+    """Companies, one per position: indexes into the parameters' countries, industries, sizes; number of employees."""
 
     country: Ints
     industry: Ints
@@ -26,8 +25,7 @@ class Companies:
 
 @dataclass(frozen=True)
 class Population:
-    """Entrants, one per position: leads first, in order of creation, then outbound opportunities (`has_lead`
-    false).
+    """Entrants, one per position: leads in order of creation, then outbound opportunities (`has_lead` false).
 
     `created_day` (days since the first day of the window) and `created_minute` (of that day) say when the
     lead, or the outbound opportunity, was created. Country, industry and size are those of the company.
@@ -57,9 +55,7 @@ def region_of_country(parameters: Parameters) -> Ints:
 
 
 def arrival_weights(parameters: Parameters) -> Floats:
-    """Relative number of arrivals on each day of the window, shape (window_days,): growth and quiet
-    weekends.
-    """
+    """Relative number of arrivals on each day of the window, shape (window_days,): growth and quiet weekends."""
     days = np.arange(parameters.window_days)
     weekday = np.array([(parameters.first_day + timedelta(days=int(day))).weekday() for day in days])
     growth = 1.0 + parameters.growth * days / parameters.window_days

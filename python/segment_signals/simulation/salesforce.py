@@ -1,5 +1,6 @@
-"""Write a simulated world as the objects of a Salesforce Data Export: one frame of text per object, API
-column names.
+"""Write a simulated world as the objects of a Salesforce Data Export.
+
+One frame of text per object, with API column names.
 """
 
 from dataclasses import dataclass
@@ -53,6 +54,7 @@ ACCOUNT_LEAD_IN_DAYS = 40
 @dataclass(frozen=True)
 class QuirkCount:
     """How often a quirk was planted and came out: `eligible` of what could have it, `realised` of them do.
+
     `planted` is a rate of the eligible, or a count where `eligible` is None.
     """
 
@@ -192,14 +194,10 @@ class ExportWriter:
         }
 
     def _accounts(self, deals: Deals, deal_owner: Texts) -> tuple[pd.DataFrame, Texts]:
-        """Accounts of the companies that have an opportunity, and the account id of every company ('' without
-        one).
-        """
+        """Accounts of companies with an opportunity, and the account id of every company ('' without one)."""
         companies, rng = self.companies, self.quirk_rng
         # An outbound account is entered some days before its opportunity, any other with the conversion.
-        lead_in = np.where(
-            (deals.lead < 0) & (deals.kind == 0), integers(rng, 3, ACCOUNT_LEAD_IN_DAYS, len(deals)), 0
-        )
+        lead_in = np.where((deals.lead < 0) & (deals.kind == 0), integers(rng, 3, ACCOUNT_LEAD_IN_DAYS, len(deals)), 0)
         frame = pd.DataFrame(
             {
                 "company": deals.company,
@@ -261,9 +259,7 @@ class ExportWriter:
         parameters, rng, n = self.parameters, self.quirk_rng, len(deals)
         stage = last["stage"].to_numpy()
         types = np.array([NEW_BUSINESS, *(plan.type for plan in parameters.follow_ups)])
-        product = np.array(PRODUCTS_BY_SIZE)[
-            self.companies.size[deals.company], integers(self.owner_rng, 0, 3, n)
-        ]
+        product = np.array(PRODUCTS_BY_SIZE)[self.companies.size[deals.company], integers(self.owner_rng, 0, 3, n)]
         name = np.char.add(
             np.char.add(self.company_name[deals.company], " - "),
             np.array([item[0] for item in PRODUCTS])[product],
@@ -344,9 +340,7 @@ class ExportWriter:
         lead = rows["lead"].to_numpy()
         stamp = calendar.stamps(rows["day"].to_numpy(), rows["minute"].to_numpy())
         status_rows = rows[rows["status"] >= 0]
-        before = (
-            status_rows.groupby("lead")["status"].shift(fill_value=OPEN).reindex(rows.index, fill_value=-1)
-        )
+        before = status_rows.groupby("lead")["status"].shift(fill_value=OPEN).reindex(rows.index, fill_value=-1)
         statuses = np.array(LEAD_STATUSES)
         is_status = rows["status"].to_numpy() >= 0
         lead_history = pd.DataFrame(
@@ -389,9 +383,7 @@ class ExportWriter:
                 "Country": self.country[population.country],
                 "OwnerId": owner,
                 "CreatedDate": created,
-                "LastModifiedDate": np.where(
-                    changed.isna(), created, changed.fillna("").to_numpy(dtype="U28")
-                ),
+                "LastModifiedDate": np.where(changed.isna(), created, changed.fillna("").to_numpy(dtype="U28")),
                 "IsConverted": booleans(is_converted),
                 "ConvertedDate": blank_where(
                     ~is_converted, calendar.dates(np.where(is_converted, opportunity_day[:n], 0))
@@ -411,9 +403,7 @@ class ExportWriter:
     def _with_owner_changes(
         self, rows: pd.DataFrame, opportunity_day: Ints, region: Ints, owner: Texts
     ) -> tuple[pd.DataFrame, Bools, Texts]:
-        """Status rows and owner changes (status -1) sorted by lead and time, who changed, and the owner
-        before.
-        """
+        """Status rows and owner changes (status -1) by lead and time, who changed, and the owner before."""
         rng, n = self.owner_rng, len(region)
         created = self.population.created_day[:n]
         previous = self._owner(region, 1 + SELLERS_PER_REGION, DEVELOPERS_PER_REGION)
@@ -448,7 +438,5 @@ class ExportWriter:
         )
         copies["IsConverted"] = "false"
         copies[["ConvertedDate", "ConvertedAccountId", "ConvertedOpportunityId"]] = ""
-        self.quirks["deleted_leads"] = QuirkCount(
-            wanted, "duplicates that were deleted, a count", None, len(copies)
-        )
+        self.quirks["deleted_leads"] = QuirkCount(wanted, "duplicates that were deleted, a count", None, len(copies))
         return copies

@@ -26,8 +26,7 @@ _POD = "5Y0"
 
 
 def record_ids(prefix: str, count: int, start: int = 1) -> Texts:
-    """Ids (count,) of 18 characters: prefix, instance, running number in base 62, and the case check of
-    Salesforce.
+    """Ids (count,) of 18 characters: prefix, instance, running number in base 62, and Salesforce's case check.
 
     The check's three characters each encode, as five bits with the first character lowest, which of five
     characters of the 15-character id are upper case; they make the id safe where case is ignored.
@@ -53,16 +52,12 @@ class Calendar:
             [(first_day + timedelta(days=day)).isoformat() for day in range(earliest, latest + 1)],
             dtype="U10",
         )
-        self._times = np.array(
-            [f"T{m // 60:02d}:{m % 60:02d}:00.000+0000" for m in range(24 * 60)], dtype="U18"
-        )
+        self._times = np.array([f"T{m // 60:02d}:{m % 60:02d}:00.000+0000" for m in range(24 * 60)], dtype="U18")
 
     def dates(self, day: Ints) -> Texts:
         """Dates like 2024-01-05, shape of `day`. IndexError for a day that was not prepared."""
         if day.size and int(day.min()) < self._earliest:
-            raise IndexError(
-                f"day {int(day.min())} lies before the calendar. Prepare it from an earlier day."
-            )
+            raise IndexError(f"day {int(day.min())} lies before the calendar. Prepare it from an earlier day.")
         return self._dates[day - self._earliest]
 
     def stamps(self, day: Ints, minute: Ints) -> Texts:
@@ -71,7 +66,7 @@ class Calendar:
 
 
 def booleans(values: Bools) -> Texts:
-    """true or false, as exports write them."""
+    """The words true and false, as exports write them."""
     return np.where(values, "true", "false")
 
 

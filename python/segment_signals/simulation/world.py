@@ -89,9 +89,7 @@ def simulate(parameters: Parameters, seed: int) -> World:
         None,
         int(deals.is_deleted.sum()),
     )
-    writer = ExportWriter(
-        parameters, companies, population, rng["names"], rng["owners"], rng["quirks"], quirks
-    )
+    writer = ExportWriter(parameters, companies, population, rng["names"], rng["owners"], rng["quirks"], quirks)
     tables = writer.write(deals, history, events.rows, opportunity_day, first_of)
     return World(parameters, seed, companies, population, journeys, tables, quirks)
 

@@ -118,23 +118,34 @@ def _kind(date_format: str) -> str:
     return "stamp" if directives & set("HIMSfgnpXcT") else "day"
 
 
+def _attempts(iso: str, parsed: Mapping[str, str]) -> str:
+    """The first reading that succeeds: ISO 8601, or the mapping's formats in their order.
+
+    ISO goes first because a format that fails is slow. Only a format that begins like ISO could read the same
+    text another way (as %Y-%d-%m does), and such a one goes before.
+    """
+    before = [sql for date_format, sql in parsed.items() if date_format.startswith("%Y-")]
+    after = [sql for date_format, sql in parsed.items() if not date_format.startswith("%Y-")]
+    return f"coalesce({', '.join([*before, iso, *after])})"
+
+
 def _timestamp(value: str, formats: ValueFormats, reporting_timezone: str) -> str:
-    attempts = []
+    parsed = {}
     for date_format in formats.date_formats:
-        parsed = _strptime(value, date_format)
+        moment = _strptime(value, date_format)
         kind = _kind(date_format)
         if kind == "zoned":
-            parsed = f"timezone({literal(reporting_timezone)}, {parsed})"
+            moment = f"timezone({literal(reporting_timezone)}, {moment})"
         elif kind == "stamp":
-            parsed = _local(parsed, formats, reporting_timezone)
-        attempts.append(parsed)
+            moment = _local(moment, formats, reporting_timezone)
+        parsed[date_format] = moment
     moment = f"try_cast({value} as timestamp)"
-    attempts.append(
+    return _attempts(
         f"case when {_matches(value, _DAY)} then {moment} "  # a day is local midnight, never shifted
         f"when {_matches(value, _DAY + _CLOCK)} then {_local(moment, formats, reporting_timezone)} "
-        f"when {_matches(value, _DAY + _CLOCK + _ZONE)} then {_zoned(value, reporting_timezone)} end"
+        f"when {_matches(value, _DAY + _CLOCK + _ZONE)} then {_zoned(value, reporting_timezone)} end",
+        parsed,
     )
-    return f"coalesce({', '.join(attempts)})"
 
 
 def _date(value: str, formats: ValueFormats, reporting_timezone: str) -> str:
@@ -143,25 +154,23 @@ def _date(value: str, formats: ValueFormats, reporting_timezone: str) -> str:
         local = _local(moment, formats, reporting_timezone)
         if local == moment:
             return f"cast({moment} as date)"
-        return (
-            f"cast(case when {moment} = date_trunc('day', {moment}) then {moment} else {local} end as date)"
-        )
+        return f"cast(if({moment} = date_trunc('day', {moment}), {moment}, {local}) as date)"
 
-    attempts = []
+    parsed = {}
     for date_format in formats.date_formats:
-        parsed = _strptime(value, date_format)
+        moment = _strptime(value, date_format)
         kind = _kind(date_format)
         if kind == "zoned":
-            attempts.append(f"cast(timezone({literal(reporting_timezone)}, {parsed}) as date)")
+            parsed[date_format] = f"cast(timezone({literal(reporting_timezone)}, {moment}) as date)"
         else:
-            attempts.append(day_of(parsed) if kind == "stamp" else f"cast({parsed} as date)")
-    attempts.append(
+            parsed[date_format] = day_of(moment) if kind == "stamp" else f"cast({moment} as date)"
+    return _attempts(
         f"case when {_matches(value, _DAY)} then try_cast({value} as date) "
         f"when {_matches(value, _DAY + _CLOCK)} then {day_of(f'try_cast({value} as timestamp)')} "
         f"when {_matches(value, _DAY + _CLOCK + _ZONE)} "
-        f"then cast({_zoned(value, reporting_timezone)} as date) end"
+        f"then cast({_zoned(value, reporting_timezone)} as date) end",
+        parsed,
     )
-    return f"coalesce({', '.join(attempts)})"
 
 
 def _number(value: str, formats: ValueFormats) -> str:

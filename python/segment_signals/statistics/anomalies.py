@@ -1,4 +1,4 @@
-"""Anomalies: is the newest period out of line with the strictly earlier ones of its own series?
+"""Anomalies: newest periods out of line with the strictly earlier ones of their own series.
 
 A point inside its own baseline cannot stand out: among T points none lies further than (T - 1) / sqrt(T) standard
 deviations from their mean. So every predictive distribution here is that of a new period given the earlier ones, with
@@ -7,6 +7,7 @@ what is not known about the baseline in it.
 - conversions: beta-binomial; the rate varies between periods by more than binomial chance, by a correlation pooled
   over the segments of a family (one segment has too few periods to know its own);
 - counts: negative binomial with a pooled dispersion, Poisson where there is none;
+  (for both, p-values allow for the few periods the pooled figure is known from: MEASURED_DF);
 - amounts: Student's t around the median of the logs, scaled by their median absolute deviation.
 
 No trend and no season: a growing series is out of line with its past, and `drift` says so more gently. Compare like
@@ -21,6 +22,7 @@ from numpy.typing import ArrayLike
 from scipy import special
 
 from segment_signals.statistics.arrays import Bools, Floats, Integers, floats, group_sum, ratio
+from segment_signals.statistics.intervals import with_estimated_variance, without_estimated_variance
 from segment_signals.statistics.predictive import (
     BetaBinomial,
     LogStudent,
@@ -83,8 +85,9 @@ def rate_anomalies(
     """Anomalies of rates.
 
     Args:
-        converted_count, entered_count: shape (k, T), oldest period first, the newest last. NaN or 0 entered where a
-            period is missing. Rates of cohorts with open records come as effective counts (rate x sample, sample).
+        converted_count: shape (k, T), oldest period first, the newest last. Rates of cohorts with open records come as
+            effective counts: rate x sample here, the sample below.
+        entered_count: shape (k, T); NaN or 0 where a period is missing.
         family: shape (k,), codes 0 .. families - 1; overdispersion and power threshold belong to a family.
         screening: what is asked of every series.
     """
@@ -92,7 +95,7 @@ def rate_anomalies(
     correlation = _pooled_correlation(rate[:, :-1], entered[:, :-1], family)
     every = _rate_predictive(rate, entered, correlation[family], screening.minimum_periods)
     newest = BetaBinomial(every.n[:, -1], every.mean[:, -1], every.correlation[:, -1])
-    found = _screen(newest, rate[:, -1] * newest.n, family, screening)
+    found = _screen(newest, rate[:, -1] * newest.n, _pooled_df(rate[:, :-1], family), family, screening)
     return replace(
         found,
         observed=ratio(found.observed, newest.n),
@@ -117,7 +120,7 @@ def count_anomalies(
     dispersion = _pooled_dispersion(counts[:, :-1], exposures[:, :-1], family)
     every = _count_predictive(counts, exposures, dispersion[family], screening.minimum_periods)
     newest = NegativeBinomial(every.mean[:, -1], every.shape[:, -1])
-    return _screen(newest, counts[:, -1], family, screening)
+    return _screen(newest, counts[:, -1], _pooled_df(counts[:, :-1], family), family, screening)
 
 
 def amount_anomalies(amount: ArrayLike, family: Integers, screening: Screening = STANDARD) -> Anomalies:
@@ -129,9 +132,8 @@ def amount_anomalies(amount: ArrayLike, family: Integers, screening: Screening =
         screening: what is asked of every series.
     """
     amounts = _amounts(amount)
-    return _screen(
-        _amount_predictive(amounts[:, :-1], screening.minimum_periods), amounts[:, -1], family, screening
-    )
+    newest = _amount_predictive(amounts[:, :-1], screening.minimum_periods)
+    return _screen(newest, amounts[:, -1], np.full(len(amounts), np.inf), family, screening)
 
 
 def rate_residuals(
@@ -145,23 +147,23 @@ def rate_residuals(
     rate, entered = _rates(converted_count, entered_count)
     correlation = _pooled_correlation(rate, entered, family)
     predictive = _rate_predictive(rate, entered, correlation[family], minimum_periods)
-    return _deviates(predictive, rate * predictive.n)
+    return _deviates(predictive, rate * predictive.n, _pooled_df(rate, family))
 
 
-def count_residuals(
-    count: ArrayLike, family: Integers, exposure: ArrayLike = 1.0, minimum_periods: int = 6
-) -> Floats:
+def count_residuals(count: ArrayLike, family: Integers, exposure: ArrayLike = 1.0, minimum_periods: int = 6) -> Floats:
     """Residuals of counts, shape (k, T), as `rate_residuals`; arguments as in `count_anomalies`."""
     counts, exposures = _counts(count, exposure)
     dispersion = _pooled_dispersion(counts, exposures, family)
-    return _deviates(_count_predictive(counts, exposures, dispersion[family], minimum_periods), counts)
+    predictive = _count_predictive(counts, exposures, dispersion[family], minimum_periods)
+    return _deviates(predictive, counts, _pooled_df(counts, family))
 
 
 def amount_residuals(amount: ArrayLike, minimum_periods: int = 6) -> Floats:
     """Residuals of amounts, shape (k, T), as `rate_residuals`; arguments as in `amount_anomalies`."""
     amounts = _amounts(amount)
+    endless = np.full(len(amounts), np.inf)
     columns = [
-        _deviates(_amount_predictive(amounts[:, :period], minimum_periods), amounts[:, period])
+        _deviates(_amount_predictive(amounts[:, :period], minimum_periods), amounts[:, period], endless)
         for period in range(amounts.shape[1])
     ]
     return np.stack(columns, axis=1)
@@ -177,7 +179,9 @@ def needs_roll_up(power: Floats, minimum_power: float = 0.5) -> Bools:
 
 def _rates(converted_count: ArrayLike, entered_count: ArrayLike) -> tuple[Floats, Floats]:
     """Rates and records, shape (k, T), both NaN where either is missing."""
-    converted, entered = np.broadcast_arrays(np.atleast_2d(floats(converted_count)), np.atleast_2d(floats(entered_count)))
+    converted, entered = np.broadcast_arrays(
+        np.atleast_2d(floats(converted_count)), np.atleast_2d(floats(entered_count))
+    )
     rate = ratio(converted, np.where(entered > 0, entered, np.nan))
     return rate, np.where(np.isnan(rate), np.nan, entered)
 
@@ -204,6 +208,13 @@ def _pooled_correlation(rate: Floats, entered: Floats, family: Integers) -> Floa
     """Overdispersion of the periods of a series around its mean, pooled over each family, shape (families,)."""
     k, periods = rate.shape
     return overdispersion(rate.ravel(), entered.ravel(), np.repeat(np.arange(k), periods), family)
+
+
+def _pooled_df(values: Floats, family: Integers) -> Floats:
+    """Degrees of freedom of a pooled overdispersion, per series, shape (k,): earlier periods less one mean a series."""
+    own = np.maximum((~np.isnan(values)).sum(axis=1) - 1, 0).astype(np.float64)
+    families = int(family.max()) + 1 if len(family) else 0
+    return np.maximum(group_sum(own, family, families), 1)[family]
 
 
 def _rate_predictive(rate: Floats, entered: Floats, correlation: Floats, minimum_periods: int) -> BetaBinomial:
@@ -254,9 +265,7 @@ def _pooled_dispersion(count: Floats, exposure: Floats, family: Integers) -> Flo
     return np.maximum(np.nan_to_num(phi, nan=0.0), 0)
 
 
-def _count_predictive(
-    count: Floats, exposure: Floats, dispersion: Floats, minimum_periods: int
-) -> NegativeBinomial:
+def _count_predictive(count: Floats, exposure: Floats, dispersion: Floats, minimum_periods: int) -> NegativeBinomial:
     """Counts of each period given the strictly earlier ones, shape (k, T).
 
     The Poisson mean of a period is the series' intensity times a Gamma factor of relative variance phi; the intensity
@@ -310,16 +319,16 @@ def _median(values: Floats) -> Floats:
     return (low + high) / 2
 
 
-def _screen(predictive: Predictive, observed: Floats, family: Integers, screening: Screening) -> Anomalies:
+def _screen(predictive: Predictive, observed: Floats, df: Floats, family: Integers, screening: Screening) -> Anomalies:
     """What the predictive distributions say about the observed values, all of shape (k,)."""
-    p_value = two_sided_p_value(predictive, observed)
+    p_value = with_estimated_variance(two_sided_p_value(predictive, observed), df)
     known = ~np.isnan(p_value)
     expected = np.where(known, predictive.expected, np.nan)
-    low, high = predictive.expected_limits(np.full(len(p_value), screening.alpha))
+    low, high = predictive.expected_limits(without_estimated_variance(screening.alpha, df))
     # A lone anomaly among m series is flagged at level / m.
     families = int(family.max()) + 1 if len(family) else 0
     tested = group_sum(known.astype(np.float64), family, families)[family]
-    threshold = screening.level / np.maximum(tested, 1)
+    threshold = without_estimated_variance(screening.level / np.maximum(tested, 1), df)
     power = predictive.outside_probability(*predictive.expected_limits(threshold), screening.change)
     return Anomalies(
         observed=np.where(known, observed, np.nan),
@@ -332,10 +341,10 @@ def _screen(predictive: Predictive, observed: Floats, family: Integers, screenin
     )
 
 
-def _deviates(predictive: Predictive, observed: Floats) -> Floats:
-    """Standard normal deviates of observed values, within +-8."""
+def _deviates(predictive: Predictive, observed: Floats, df: Floats) -> Floats:
+    """Standard normal deviates of observed values, shape (k, T), within +-8; `df` of shape (k,)."""
     middle = predictive.mid_distribution(observed)
-    smallest = special.ndtr(-8.0)
-    return np.where(
-        np.isnan(middle), np.nan, special.ndtri(np.clip(np.nan_to_num(middle, nan=0.5), smallest, 1 - smallest))
-    )
+    p_value = with_estimated_variance(np.minimum(2 * np.minimum(middle, 1 - middle), 1), df[:, np.newaxis])
+    known = ~np.isnan(p_value)
+    size = special.ndtri(np.maximum(np.where(known, p_value, 1) / 2, special.ndtr(-8.0)))
+    return np.where(known, np.where(middle < 0.5, size, -size), np.nan)

@@ -17,13 +17,13 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
-from segment_signals.statistics.arrays import Bools, Floats, floats, ratio, root
+from segment_signals.statistics.arrays import Bools, Floats, floats, ratio
 from segment_signals.statistics.intervals import (
     Interval,
     difference_interval,
     effective_sample,
-    t_p_value,
     wilson_interval,
+    with_estimated_variance,
 )
 
 # Terms below this share of a tail do not change its first ten digits.
@@ -58,9 +58,7 @@ def followed_rates(converted_count: ArrayLike, entered_count: ArrayLike) -> Rate
     return Rates(rate, n, np.where(np.isnan(rate), np.nan, n), np.full(n.shape, np.inf))
 
 
-def censored_rates(
-    rate: ArrayLike, variance: ArrayLike, entered_count: ArrayLike, followed_count: ArrayLike
-) -> Rates:
+def censored_rates(rate: ArrayLike, variance: ArrayLike, entered_count: ArrayLike, followed_count: ArrayLike) -> Rates:
     """Cumulative incidences at a horizon in cohorts with open records, shapes (k,).
 
     Args:
@@ -155,18 +153,15 @@ def contrast(first: Rates, second: Rates, confidence: float = 0.95) -> RateContr
     p_value = fisher_mid_p(
         first.rate * first.effective_n, first.effective_n, second.rate * second.effective_n, second.effective_n
     )
-    df = _combined_df(first, second)
-    clustered = np.isfinite(df)
-    if clustered.any():
-        deviate = special.ndtri(np.maximum(np.where(clustered, p_value, 1) / 2, 1e-300))
-        p_value = np.where(clustered, t_p_value(deviate, np.where(clustered, df, 1)), p_value)
+    p_value = with_estimated_variance(p_value, _combined_df(first, second))
     return RateContrast(first.rate - second.rate, limits.low, limits.high, p_value)
 
 
 def _combined_df(first: Rates, second: Rates) -> Floats:
     """Satterthwaite's degrees of freedom of the difference, under one common rate; infinite where both are."""
     part_1, part_2 = ratio(1, first.effective_n), ratio(1, second.effective_n)
-    return ratio((part_1 + part_2) ** 2, part_1**2 / first.df + part_2**2 / second.df)
+    inverse = ratio(part_1**2 / first.df + part_2**2 / second.df, (part_1 + part_2) ** 2)
+    return np.where(inverse == 0, np.inf, ratio(1, inverse))
 
 
 def fisher_mid_p(
@@ -181,8 +176,10 @@ def fisher_mid_p(
     2004, "Quantile probability and statistical data modeling").
 
     Args:
-        first_converted, second_converted: shape (k,), 0 to n.
-        first_n, second_n: shape (k,), not negative.
+        first_converted: shape (k,), 0 to `first_n`.
+        first_n: shape (k,), not negative.
+        second_converted: shape (k,), 0 to `second_n`.
+        second_n: shape (k,), not negative.
 
     Returns:
         1 where the table cannot differ (n or conversions 0, or all converted), NaN where any argument is NaN.
@@ -221,9 +218,7 @@ def _mid_tail(k: Floats, is_upper: Bools, n: Floats, m: Floats, converted: Float
     K counts conversions among n records when `converted` of n + m converted.
     """
     with np.errstate(under="ignore"):
-        start = np.exp(
-            _log_binomial(n, k) + _log_binomial(m, converted - k) - _log_binomial(n + m, converted)
-        )
+        start = np.exp(_log_binomial(n, k) + _log_binomial(m, converted - k) - _log_binomial(n + m, converted))
         # Relative to the first term, of which half belongs to the tail.
         total = np.full(k.shape, 0.5)
         active = np.arange(len(k))

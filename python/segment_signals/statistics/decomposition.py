@@ -1,4 +1,4 @@
-"""What moved: the mix of segments, or their rates?
+"""What moved, the mix of segments or their rates.
 
 Kitagawa's decomposition (1955) of a change of a weighted rate R = sum of w r over segments, w their shares:
 
@@ -66,11 +66,13 @@ def decompose_change(
     the variance (a score interval), and a segment with two records and no conversion still has one.
 
     Args:
-        previous_n, current_n: shape (k,), records of each segment; 0 where it is absent.
-        previous_rate, current_rate: shape (k,), 0 to 1; ignored where n is 0.
-        group: shape (k,), codes 0 .. g - 1 of the total each segment belongs to; segments of a group exclude each other.
-        previous_effective_n, current_effective_n: shape (k,), effective samples of the rates where records are open;
-            the numbers of records by default.
+        previous_n: shape (k,), records of each segment in the previous period; 0 where it is absent.
+        previous_rate: shape (k,), 0 to 1; ignored where `previous_n` is 0.
+        current_n: shape (k,), as `previous_n`.
+        current_rate: shape (k,), as `previous_rate`.
+        group: shape (k,), codes 0 .. g - 1 of the total that the segment is part of; segments exclude each other.
+        previous_effective_n: shape (k,), effective samples of the rates where records are open; by default n.
+        current_effective_n: shape (k,), as `previous_effective_n`.
         confidence: of the interval of the rate effect.
         simpson_share: the total is a Simpson case where segments of at least this share moved against it.
     """
@@ -165,7 +167,9 @@ def standardised_rates(
     variance = group_sum(np.where(known, share**2 * p * (1 - p) * ratio(1, n), 0), group, groups)
     value = np.where(kept > 0, value, np.nan)
     # The sample at which one rate would be known as well. With the value at 0 or 1, the smoothed total stands in.
-    own = _smoothed(value, ratio(1, group_sum(np.where(known, share**2 * ratio(1, n), 0), group, groups)), np.arange(groups))
+    own = _smoothed(
+        value, ratio(1, group_sum(np.where(known, share**2 * ratio(1, n), 0), group, groups)), np.arange(groups)
+    )
     limits = wilson_interval(value, ratio(own * (1 - own), variance), confidence)
     return StandardisedRates(value, limits.low, limits.high, ratio(kept, group_sum(reference, group, groups)))
 

@@ -21,6 +21,8 @@ from segment_signals.statistics.arrays import Floats, floats, ratio, root
 # Sums of n doubles carry a relative error of up to about n x 1e-16: a spread below this share of the mean square is
 # rounding, not variance.
 ROUNDING = 1e-10
+# The smallest tail whose normal deviate is finite enough to be referred to another distribution.
+SMALLEST = 1e-300
 
 
 @dataclass(frozen=True)
@@ -68,9 +70,7 @@ def effective_sample(rate: ArrayLike, variance: ArrayLike, n: ArrayLike, followe
     return np.where(np.isnan(p) | (whole <= 0), np.nan, sample)
 
 
-def difference_interval(
-    first_rate: ArrayLike, first: Interval, second_rate: ArrayLike, second: Interval
-) -> Interval:
+def difference_interval(first_rate: ArrayLike, first: Interval, second_rate: ArrayLike, second: Interval) -> Interval:
     """Interval of first - second from the interval of each: Newcombe 1998, method 10; MOVER (Zou and Donner 2008).
 
     Shapes (k,). The square-and-add rule keeps the asymmetry of either interval, so 0 of 500 has a width. For
@@ -158,3 +158,23 @@ def t_p_value(statistic: ArrayLike, df: ArrayLike) -> Floats:
     with np.errstate(under="ignore"):
         tail = np.where(finite, special.stdtr(np.where(finite, degrees, 1), size), special.ndtr(size))
     return np.where(np.isnan(degrees), np.nan, np.minimum(2 * tail, 1))
+
+
+def with_estimated_variance(p_value: ArrayLike, df: ArrayLike) -> Floats:
+    """A two-sided p-value that took an estimated variance for known, referred to Student's t; shape (k,).
+
+    The normal deviate of the p-value is read as a t with the degrees of freedom of the estimate: 0.05 becomes 0.107
+    with 5 of them. Unchanged where `df` is infinite.
+    """
+    p, degrees = np.broadcast_arrays(floats(p_value), floats(df))
+    deviate = special.ndtri(np.maximum(p / 2, SMALLEST))
+    return np.where(np.isfinite(degrees) | np.isnan(degrees), t_p_value(deviate, degrees), p)
+
+
+def without_estimated_variance(p_value: ArrayLike, df: ArrayLike) -> Floats:
+    """The inverse of `with_estimated_variance`: the p-value at which the normal test has to be read; shape (k,)."""
+    p, degrees = np.broadcast_arrays(floats(p_value), floats(df))
+    finite = np.isfinite(degrees)
+    with np.errstate(under="ignore"):
+        normal = 2 * special.ndtr(special.stdtrit(np.where(finite, degrees, 1), p / 2))
+    return np.where(finite, normal, np.where(np.isnan(degrees), np.nan, p))

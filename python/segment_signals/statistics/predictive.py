@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 from scipy import special
 
-from segment_signals.statistics.arrays import Floats, Integers, floats, ratio
+from segment_signals.statistics.arrays import Floats, Integers, ratio
 
 # A tail of a beta-binomial with more terms than this is taken from the beta distribution with the same two moments.
 LONGEST_SUM = 1_000

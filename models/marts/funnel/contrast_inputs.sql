@@ -1,0 +1,247 @@
+{%- set cell = 'period_grain, period_start, dimension, segment' -%}
+with
+
+conversion_estimates as (
+    select
+        conversion_estimates.*,
+        from_stage || '_to_' || to_stage || '_rate' as metric
+    from {{ ref('conversion_estimates') }} as conversion_estimates
+    inner join {{ ref('horizons') }} as horizons on conversion_estimates.horizon_days = horizons.horizon_days
+    where horizons.is_primary and conversion_estimates.within_dimension = 'all'
+),
+
+velocity_facts as (
+    select * from {{ ref('velocity_facts') }}
+    where basis = 'closed'
+),
+
+stage_exit_facts as (
+    select * from {{ ref('stage_exit_facts') }}
+),
+
+account_cluster_sums as (
+    select * from {{ ref('account_cluster_sums') }}
+),
+
+segment_comparisons as (
+    select * from {{ ref('segment_comparisons') }}
+),
+
+segment_scorecards as (
+    select * from {{ ref('segment_scorecards') }}
+),
+
+-- What each side has, in one shape: a rate with its effective sample, or moments of logarithms.
+rates as (
+    select
+        {{ cell }},
+        metric,
+        entered_count as n,
+        conversion_rate as rate,
+        effective_count
+    from conversion_estimates
+    where population = 'segment'
+    union all
+    select
+        {{ cell }},
+        'win_rate' as metric,
+        qualified_count as n,
+        won_count::double / nullif(qualified_count, 0) as rate,
+        qualified_count::double as effective_count
+    from velocity_facts
+),
+
+rest_rates as (
+    select
+        {{ cell }},
+        metric,
+        entered_count as n,
+        conversion_rate as rate,
+        effective_count
+    from conversion_estimates
+    where population = 'rest'
+    union all
+    select
+        segments.period_grain,
+        segments.period_start,
+        segments.dimension,
+        segments.segment,
+        'win_rate' as metric,
+        totals.qualified_count - segments.qualified_count as n,
+        (totals.won_count - segments.won_count)::double / nullif(totals.qualified_count - segments.qualified_count, 0)
+            as rate,
+        (totals.qualified_count - segments.qualified_count)::double as effective_count
+    from velocity_facts as segments
+    inner join velocity_facts as totals using (period_grain, period_start)
+    where segments.dimension <> 'all' and totals.dimension = 'all'
+),
+
+log_moments as (
+    select
+        {{ cell }},
+        'mean_deal_amount' as metric,
+        amount_log_count as n,
+        amount_log_sum as log_sum,
+        amount_log_square_sum as log_square_sum
+    from velocity_facts
+    union all
+    select
+        {{ cell }},
+        'mean_cycle_days' as metric,
+        cycle_count as n,
+        cycle_log_sum as log_sum,
+        cycle_log_square_sum as log_square_sum
+    from velocity_facts
+    union all
+    select
+        {{ cell }},
+        from_stage || '_stage_days' as metric,
+        exit_count as n,
+        stage_log_sum as log_sum,
+        stage_log_square_sum as log_square_sum
+    from stage_exit_facts
+),
+
+rest_log_moments as (
+    select
+        segments.period_grain,
+        segments.period_start,
+        segments.dimension,
+        segments.segment,
+        segments.metric,
+        totals.n - segments.n as n,
+        totals.log_sum - segments.log_sum as log_sum,
+        totals.log_square_sum - segments.log_square_sum as log_square_sum
+    from log_moments as segments
+    inner join log_moments as totals using (period_grain, period_start, metric)
+    where segments.dimension <> 'all' and totals.dimension = 'all'
+),
+
+paired_rates as (
+    select
+        rates.*,
+        'rest' as comparator,
+        rest_rates.n as other_n,
+        rest_rates.rate as other_rate,
+        rest_rates.effective_count as other_effective_count
+    from rates
+    inner join rest_rates using ({{ cell }}, metric)
+    union all
+    select
+        rates.*,
+        segment_comparisons.comparator,
+        others.n as other_n,
+        others.rate as other_rate,
+        others.effective_count as other_effective_count
+    from rates
+    inner join segment_comparisons
+        on rates.dimension = segment_comparisons.dimension and rates.segment = segment_comparisons.segment
+    inner join rates as others
+        on
+            rates.period_grain = others.period_grain
+            and rates.period_start = others.period_start
+            and rates.dimension = others.dimension
+            and segment_comparisons.comparator = others.segment
+            and rates.metric = others.metric
+),
+
+paired_moments as (
+    select
+        log_moments.*,
+        'rest' as comparator,
+        rest_log_moments.n as other_n,
+        rest_log_moments.log_sum as other_log_sum,
+        rest_log_moments.log_square_sum as other_log_square_sum
+    from log_moments
+    inner join rest_log_moments using ({{ cell }}, metric)
+    union all
+    select
+        log_moments.*,
+        segment_comparisons.comparator,
+        others.n as other_n,
+        others.log_sum as other_log_sum,
+        others.log_square_sum as other_log_square_sum
+    from log_moments
+    inner join segment_comparisons
+        on
+            log_moments.dimension = segment_comparisons.dimension
+            and log_moments.segment = segment_comparisons.segment
+    inner join log_moments as others
+        on
+            log_moments.period_grain = others.period_grain
+            and log_moments.period_start = others.period_start
+            and log_moments.dimension = others.dimension
+            and segment_comparisons.comparator = others.segment
+            and log_moments.metric = others.metric
+),
+
+unioned as (
+    select
+        {{ cell }},
+        metric,
+        comparator,
+        'rate' as unit,
+        n,
+        other_n,
+        rate,
+        effective_count,
+        other_rate,
+        other_effective_count,
+        null::double as log_sum,
+        null::double as log_square_sum,
+        null::double as other_log_sum,
+        null::double as other_log_square_sum
+    from paired_rates
+    union all
+    select
+        {{ cell }},
+        metric,
+        comparator,
+        'relative' as unit,
+        n,
+        other_n,
+        null::double as rate,
+        null::double as effective_count,
+        null::double as other_rate,
+        null::double as other_effective_count,
+        log_sum,
+        log_square_sum,
+        other_log_sum,
+        other_log_square_sum
+    from paired_moments
+),
+
+compared as (
+    select
+        unioned.*,
+        account_cluster_sums.cluster_count,
+        account_cluster_sums.cluster_n,
+        account_cluster_sums.cluster_x,
+        account_cluster_sums.cluster_nn,
+        account_cluster_sums.cluster_nx,
+        account_cluster_sums.cluster_xx,
+        account_cluster_sums.rest_cluster_count,
+        account_cluster_sums.rest_cluster_n,
+        account_cluster_sums.rest_cluster_x,
+        account_cluster_sums.rest_cluster_nn,
+        account_cluster_sums.rest_cluster_nx,
+        account_cluster_sums.rest_cluster_xx
+    from unioned
+    left join account_cluster_sums
+        on
+            unioned.period_grain = account_cluster_sums.period_grain
+            and unioned.period_start = account_cluster_sums.period_start
+            and unioned.dimension = account_cluster_sums.dimension
+            and unioned.segment = account_cluster_sums.segment
+            and unioned.metric = 'opportunity_to_won_rate'
+            and unioned.comparator = 'rest'
+)
+
+-- A contrast is as good as its own side: what is suppressed on the scorecard is not compared.
+select
+    compared.*,
+    segment_scorecards.evidence as own_evidence,
+    segment_scorecards.evidence_reason as own_evidence_reason
+from compared
+inner join segment_scorecards using ({{ cell }}, metric)
+where compared.segment not in ('unknown', 'unmapped')

@@ -1,0 +1,6 @@
+def model(dbt, session):
+    from segment_signals.funnel.contrasts import segment_contrasts
+
+    dbt.config(materialized="table")
+    thresholds = dict(dbt.ref("evidence_thresholds").project("threshold, value").fetchall())
+    return segment_contrasts(dbt.ref("contrast_inputs").to_arrow_table(), thresholds)

@@ -1,0 +1,62 @@
+"""What the signals of the funnel share: cells as arrays, codes of groups, evidence."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from segment_signals.statistics.arrays import Bools, Floats, Integers
+
+CELL = ["period_grain", "period_start", "dimension", "segment"]
+CELL_FIELDS = [
+    ("period_grain", pa.string()),
+    ("period_start", pa.date32()),
+    ("dimension", pa.string()),
+    ("segment", pa.string()),
+]
+EVIDENCE_FIELDS = [
+    ("n", pa.int64()),
+    ("evidence", pa.string()),
+    ("evidence_reason", pa.string()),
+    ("caveat", pa.string()),
+]
+
+CAVEATS: Mapping[str, str] = {
+    "insufficient_sample": "Too few records or outcomes to say more",
+    "too_early": "Too few records have been followed for so long",
+    "left_truncated": "The period starts before the history of the source does",
+    "incomplete_data": "Too many records of the period have no known segment",
+    "wide_interval": "The interval is wide",
+    "definition_changed": "A definition changed since the period before",
+}
+
+
+def numbers(cells: pd.DataFrame, column: str) -> Floats:
+    """A column as floats, NaN where it is null, shape (k,)."""
+    values: Floats = cells[column].to_numpy(dtype=np.float64, na_value=np.nan)
+    return values
+
+
+def codes(cells: pd.DataFrame, columns: Sequence[str]) -> Integers:
+    """Codes 0 .. groups - 1 of the rows that agree in the columns, shape (k,)."""
+    group: Integers = cells.groupby(list(columns), sort=True, dropna=False).ngroup().to_numpy(dtype=np.int64)
+    return group
+
+
+def with_evidence(
+    cells: pd.DataFrame, suppressed_reason: "pd.Series[str]", directional_reason: "pd.Series[str]"
+) -> pd.DataFrame:
+    """The cells with evidence, evidence_reason and caveat; a missing reason means that it does not apply."""
+    suppressed: Bools = suppressed_reason.notna().to_numpy()
+    reason = suppressed_reason.where(suppressed, directional_reason)
+    return cells.assign(
+        evidence=np.select([suppressed, reason.notna()], ["suppressed", "directional"], default="reportable"),
+        evidence_reason=reason,
+        caveat=reason.map(CAVEATS),
+    )
+
+
+def table(cells: pd.DataFrame, schema: pa.Schema) -> pa.Table:
+    """The columns of the schema as an Arrow table, with its types also where there are no rows."""
+    return pa.Table.from_pandas(cells[schema.names], schema=schema, preserve_index=False)
