@@ -99,9 +99,7 @@ def trend_svg(points: Sequence[Point], *, top: float, unit: str, label: str, pre
         base.mark_point(filled=True, size=22, opacity=1, strokeWidth=1.3, stroke=LINE).encode(
             x=x("x"), y=y("y"), fill=alt.condition("datum.solid", alt.value(LINE), alt.value("#ffffff"))
         ),
-        holes.transform_filter(fits)
-        .mark_text(color=INK, fontSize=12)
-        .encode(x=x("mid"), y=y("at"), text="text:N"),
+        holes.transform_filter(fits).mark_text(color=INK, fontSize=12).encode(x=x("mid"), y=y("at"), text="text:N"),
         holes.transform_filter(f"!({fits})")
         .mark_text(color=INK, fontSize=12, angle=270, align="right")
         .encode(x=x("mid"), y=y("at"), text="text:N"),
@@ -128,7 +126,9 @@ def waterfall_svg(
     `before` is (name, value), `steps` are (name, contribution), `now` names the sum; values in currency a day.
     """
     name, level = before
-    rows: list[dict[str, Any]] = [{"name": name, "from": 0.0, "to": level, "fill": GREY, "text": words.money(level, currency)}]
+    rows: list[dict[str, Any]] = [
+        {"name": name, "from": 0.0, "to": level, "fill": GREY, "text": words.money(level, currency)}
+    ]
     for name, effect in steps:
         fill = UP if effect > 0 else DOWN if effect < 0 else GREY
         text = words.difference(effect, currency, effect)
@@ -139,7 +139,11 @@ def waterfall_svg(
         row["right"] = max(row["from"], row["to"])
     top = ceiling([row["right"] for row in rows])
     base = alt.Chart(alt.Data(values=rows)).encode(
-        y=alt.Y("name:N", sort=None, axis=alt.Axis(title=None, ticks=False, domain=False, labelPadding=6, labelLimit=130))
+        y=alt.Y(
+            "name:N",
+            sort=None,
+            axis=alt.Axis(title=None, ticks=False, domain=False, labelPadding=6, labelLimit=130),
+        )
     )
     # A third of the width is kept free for the words to the right of a bar.
     scale = alt.Scale(domain=[0, top * 1.35], nice=False)
@@ -187,7 +191,7 @@ def _tick_labels(top: float, unit: str, parts: int = 4) -> str:
         decimals = 0 if all(abs(tick * 100 - round(tick * 100)) < 1e-9 for tick in ticks) else 1
         texts = [words.percent(tick, decimals) for tick in ticks]
     else:
-        texts = [words.money(tick, unit) for tick in ticks]
+        texts = [words.money(tick, unit, short=True) for tick in ticks]
     # Compared by position, not by value: floating-point ticks need no exact match.
     return f"{texts!r}[round(datum.value / {top!r} * {parts})]".replace(words.NBSP, " ")
 
@@ -213,6 +217,7 @@ def _svg(chart: alt.LayerChart, *, label: str, prefix: str, height: int) -> str:
             "domain": False,
             "ticks": False,
             "labelFont": FONT,
+            "labelPadding": 5,
         },
         "axisX": {"domain": True, "ticks": True, "domainColor": GREY, "tickColor": GREY},
     }
@@ -226,7 +231,11 @@ def tidy_svg(svg: str, *, label: str, prefix: str) -> str:
     svg = re.sub(r"url\(#([^)]+)\)", lambda found: f"url(#{order.get(found[1], found[1])})", svg)
     svg = svg.replace(f'fill="{HATCH}"', 'fill="url(#hatch)"')
     svg = re.sub(r"(\d+\.\d{2})\d+", r"\1", svg)
-    svg = re.sub(r' (?:class|pointer-events|xmlns:xlink|version|aria-hidden|stroke-miterlimit|aria-roledescription)="[^"]*"', "", svg)
+    svg = re.sub(
+        r' (?:class|pointer-events|xmlns:xlink|version|aria-hidden|stroke-miterlimit|aria-roledescription)="[^"]*"',
+        "",
+        svg,
+    )
     svg = re.sub(r' font-family="[^"]*"| role="[^"]*"', "", svg)
     svg = re.sub(r'<path d=""[^>]*/>|<path d="M0,0h0v0h0Z"[^>]*/>|<path[^>]*display="none"[^>]*/>', "", svg)
     svg = re.sub(r"<g></g>|<g><rect[^>]*fill=\"transparent\"[^>]*/></g>", "", svg)

@@ -18,7 +18,15 @@ import pandas as pd
 from segment_signals.review import words
 from segment_signals.review.words import Period
 
-CELL = ("as_of_date", "period_grain", "period_start", "dimension", "segment", "within_dimension", "within_segment")
+CELL = (
+    "as_of_date",
+    "period_grain",
+    "period_start",
+    "dimension",
+    "segment",
+    "within_dimension",
+    "within_segment",
+)
 EVIDENCE = ("n", "evidence", "evidence_reason", "caveat")
 COLUMNS: dict[str, tuple[str, ...]] = {
     "funnel_conversion": (
@@ -46,6 +54,9 @@ CELL_TABLES = ("funnel_conversion", "segment_scorecards", "pipeline_velocity")
 SPINE = ("lead", "mql", "sql", "opportunity", "won")
 TOTAL = "all"
 UNNAMED_SEGMENTS = ("unknown", "unmapped")
+# A directional cell with this reason is published, yet part of its cohort is still open: not mature. Setting it against a
+# mature period would compare an open cohort with a closed one (methods 5), so no headline stands on it.
+TOO_EARLY = "too_early"
 # A dimension with more segments than a page can hold shows the largest; the release tables hold all of them.
 MAX_SEGMENTS = 40
 DEFAULT_HORIZON = 90
@@ -90,6 +101,10 @@ class Cell:
     def is_reportable(self) -> bool:
         return self.evidence == "reportable" and self.rate is not None
 
+    @property
+    def is_mature(self) -> bool:
+        return self.is_published and self.reason != TOO_EARLY
+
 
 @dataclass(frozen=True)
 class Score:
@@ -115,6 +130,10 @@ class Score:
     @property
     def is_published(self) -> bool:
         return self.evidence != "suppressed" and self.value is not None
+
+    @property
+    def is_mature(self) -> bool:
+        return self.is_published and self.reason != TOO_EARLY
 
 
 @dataclass(frozen=True)
@@ -142,6 +161,10 @@ class Velocity:
     @property
     def is_published(self) -> bool:
         return self.evidence != "suppressed" and self.value is not None
+
+    @property
+    def is_mature(self) -> bool:
+        return self.is_published and self.reason != TOO_EARLY
 
 
 @dataclass(frozen=True)
@@ -215,7 +238,7 @@ class Facts:
         """The newest mature period of the total: quarter preferred, then month."""
         return newest_mature(
             (
-                (period, cell.is_published)
+                (period, cell.is_mature)
                 for (dimension, _, step, period), cell in self.cells.items()
                 if dimension == TOTAL and step == transition
             ),
@@ -227,8 +250,8 @@ class Facts:
 
 
 def newest_mature(candidates: Iterable[tuple[Period, bool]], as_of: date | None) -> Period | None:
-    """Of (period, is published) the newest complete and published one; quarters are preferred to months."""
-    mature = [period for period, is_published in candidates if is_published and period.is_complete(as_of)]
+    """Of (period, is mature) the newest complete and mature one; quarters are preferred to months."""
+    mature = [period for period, is_mature in candidates if is_mature and period.is_complete(as_of)]
     return min(mature, key=_newest_first, default=None)
 
 
@@ -276,7 +299,9 @@ def read_facts(tables: Mapping[str, pd.DataFrame], *, dataset: str) -> Facts:
 
 def _checked(tables: Mapping[str, pd.DataFrame], name: str) -> pd.DataFrame:
     if name not in tables:
-        raise ReviewError(f"The review page needs the published table '{name}' and it was not given. Pass every published table.")
+        raise ReviewError(
+            f"The review page needs the published table '{name}' and it was not given. Pass every published table."
+        )
     frame = tables[name]
     missing = [column for column in COLUMNS[name] if column not in frame.columns]
     if missing:
@@ -382,9 +407,10 @@ def stage_order(definitions: Sequence[Definition]) -> dict[str, int]:
 
 
 def _transitions(funnel: pd.DataFrame, definitions: Sequence[Definition]) -> tuple[Transition, ...]:
-    """Consecutive steps in the order of the stages, then the end-to-end ones."""
+    """Consecutive steps in the order of the stages, then the end-to-end ones; none that applies nowhere."""
     order = stage_order(definitions)
-    pairs = sorted(set(zip(funnel["from_stage"].astype(str), funnel["to_stage"].astype(str), strict=True)))
+    applies = funnel[funnel["evidence_reason"].astype(object).fillna("") != "not_applicable"]
+    pairs = sorted(set(zip(applies["from_stage"].astype(str), applies["to_stage"].astype(str), strict=True)))
     stages = sorted({stage for pair in pairs for stage in pair}, key=lambda stage: (order.get(stage, 99), stage))
     place = {stage: position for position, stage in enumerate(stages)}
     made = [Transition(start, end, place[end] - place[start] > 1) for start, end in pairs]
@@ -404,7 +430,24 @@ def _cells(
         "median_days",
     )  # fmt: skip
     for period, row in zip(_periods(wanted), _rows(wanted, columns), strict=True):
-        dimension, segment, start, end, days, n, evidence, reason, caveat, converted, lost, still_open, rate, low, high, median = row
+        (
+            dimension,
+            segment,
+            start,
+            end,
+            days,
+            n,
+            evidence,
+            reason,
+            caveat,
+            converted,
+            lost,
+            still_open,
+            rate,
+            low,
+            high,
+            median,
+        ) = row
         is_suppressed = str(evidence) == "suppressed"
         cell = Cell(
             n=_int(n) or 0,
@@ -419,7 +462,9 @@ def _cells(
             high=None if is_suppressed else _float(high),
             median_days=None if is_suppressed else _float(median),
         )
-        step = steps[(str(start), str(end))]
+        step = steps.get((str(start), str(end)))
+        if step is None:
+            continue
         if _int(days) == horizon:
             cells[(str(dimension), str(segment), step, period)] = cell
         if dimension == TOTAL:
@@ -510,7 +555,9 @@ def _evidence_counts(frames: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
             {
                 "dimension": frames[name]["dimension"].astype(str),
                 "evidence": frames[name]["evidence"].astype(str),
-                "reason": frames[name]["evidence_reason"].astype(object).where(frames[name]["evidence_reason"].notna(), ""),
+                "reason": frames[name]["evidence_reason"]
+                .astype(object)
+                .where(frames[name]["evidence_reason"].notna(), ""),
                 "caveat": frames[name]["caveat"].astype(object).where(frames[name]["caveat"].notna(), ""),
             }
         )
@@ -580,5 +627,8 @@ def _reading_order(dimension: str, by_size: Sequence[str], definitions: Sequence
             bounds[row.label] = -math.inf if said.group(1) == "any" else float(said.group(1))
     place = {segment: position for position, segment in enumerate(by_size)}
     return tuple(
-        sorted(by_size, key=lambda name: (name in UNNAMED_SEGMENTS, bounds.get(name, math.inf), place[name], name))
+        sorted(
+            by_size,
+            key=lambda name: (name in UNNAMED_SEGMENTS, bounds.get(name, math.inf), place[name], name),
+        )
     )

@@ -110,7 +110,7 @@
       const view = cellView(cell, decimals, 0);
       const level = evidenceOf(cell);
       const css = reasonOf(cell)[2] === "not_applicable" ? "na" : level;
-      const move = dim ? D.dimensions[d].changes[seg][p] : 0;
+      const move = p < 0 ? 0 : dim ? D.dimensions[d].changes[seg][p] : step.changes[p];
       const signs = { up: "▲", down: "▼", flat: "◇", none: "" };
       const isOut = published(cell);
       row.dataset.evidence = level;
@@ -223,7 +223,7 @@
       area.remove();
     }
     button.textContent = "Copied";
-    setTimeout(() => { button.textContent = "Copy table"; }, 1500);
+    setTimeout(() => { button.textContent = "Copy"; }, 1500);
   }
   function toggleTables() {
     const all = $$("details.behind");
@@ -251,7 +251,7 @@
       head.append(button);
       button.addEventListener("click", () => sort(head));
     });
-    const button = Object.assign(document.createElement("button"), { type: "button", className: "copy", textContent: "Copy table" });
+    const button = Object.assign(document.createElement("button"), { type: "button", className: "copy", textContent: "Copy" });
     button.addEventListener("click", () => copy(table, button));
     const holder = table.closest("details");
     if (holder) $("summary", holder).after(button);

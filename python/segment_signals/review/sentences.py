@@ -9,7 +9,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from segment_signals.review import words
-from segment_signals.review.facts import UNNAMED_SEGMENTS, Cell, Check, Dimension, Facts, Score, Transition, Velocity
+from segment_signals.review.facts import (
+    UNNAMED_SEGMENTS,
+    Cell,
+    Check,
+    Dimension,
+    Facts,
+    Score,
+    Transition,
+    Velocity,
+    newest_mature,
+)
 from segment_signals.review.words import NBSP, Change, Period
 
 ENTERED = {
@@ -18,7 +28,12 @@ ENTERED = {
     "sql": "leads that became SQLs",
     "opportunity": "opportunities created",
 }
-REACHED = {"mql": "became MQLs", "sql": "became SQLs", "opportunity": "became opportunities", "won": "were won"}
+REACHED = {
+    "mql": "became MQLs",
+    "sql": "became SQLs",
+    "opportunity": "became opportunities",
+    "won": "were won",
+}
 
 
 def change_of(score: Score | None) -> Change:
@@ -120,14 +135,21 @@ def funnel_dimension(facts: Facts, dimension: Dimension, periods: dict[Transitio
     if widest is None:
         return counted
     _, step, (top, high), (bottom, low) = widest
-    return f"{counted} Furthest apart: {step_label(facts, step)}, {_rated(top, high)} and {_rated(bottom, low)}."
+    where = f"{step_label(facts, step)}, " if len(facts.transitions) > 1 else ""
+    return f"{counted} Furthest apart: {where}{_rated(top, high)} and {_rated(bottom, low)}."
 
 
 def _rated(name: str, cell: Cell) -> str:
-    return f"{name} {words.number(cell.rate or 0.0, 'rate')}"
+    return f"{words.number(cell.rate or 0.0, 'rate')} ({name})"
 
 
 def step_label(facts: Facts, step: Transition) -> str:
+    """The label of the step's metric where it is defined, else its two stages."""
+    defined = [
+        row.label for row in facts.definitions if row.kind == "metric" and row.code == step.rate_metric and row.label
+    ]
+    if defined:
+        return defined[-1]
     return f"{facts.label('stage', step.from_stage)} to {facts.label('stage', step.to_stage)}"
 
 
@@ -139,12 +161,18 @@ def funnel(facts: Facts, periods: dict[Transition, Period | None]) -> str:
         if (widest := spread(facts, dimension, periods)) is not None
     ]
     if not found:
-        return "No dimension has two segments whose conversion is reportable, so segments cannot be set side by side yet."
+        return (
+            "No dimension has two segments whose conversion is reportable, so segments cannot be set side by side yet."
+        )
     (points, step, (top, high), (bottom, low)), dimension = max(found, key=lambda item: item[0][0])
+    upper, lower = (
+        f"{words.number(cell.rate or 0.0, 'rate')} of {words.count(cell.n)} ({name})"
+        for name, cell in ((top, high), (bottom, low))
+    )
     return (
         f"Reportable segments lie furthest apart in {step_label(facts, step)} by "
-        f"{facts.label('dimension', dimension.code).lower()}: {_rated(top, high)} of {words.count(high.n)} against "
-        f"{_rated(bottom, low)} of {words.count(low.n)}, {words.percent(points)}{NBSP}points apart."
+        f"{facts.label('dimension', dimension.code).lower()}: {upper} against {lower}, "
+        f"{words.percent(points)}{NBSP}points apart."
     )
 
 
@@ -159,14 +187,17 @@ def dots_dimension(facts: Facts, dimension: Dimension, step: Transition, period:
     ]
     named = _named(found)
     readable = sorted(
-        ((name, cell) for name, cell in named if cell.is_published), key=lambda item: (-(item[1].rate or 0.0), item[0])
+        ((name, cell) for name, cell in named if cell.is_published),
+        key=lambda item: (-(item[1].rate or 0.0), item[0]),
     )
     start = f"In {period.label} {len(readable)} of {len(named)} segments can be read"
     if not readable:
         return f"{start}: too few to say."
     total = facts.cell("all", "all", step, period)
     population = (
-        f"; the population stands at {words.number(total.rate, 'rate')}" if total is not None and total.rate is not None else ""
+        f"; the population stands at {words.number(total.rate, 'rate')}"
+        if total is not None and total.rate is not None
+        else ""
     )
     if len(readable) == 1:
         return f"{start}: {_rated(*readable[0])}{population}.{_directional(readable)}"
@@ -184,8 +215,13 @@ def _directional(named: Sequence[tuple[str, Cell]]) -> str:
     weak = [(name, cell) for name, cell in named if cell.evidence == "directional"]
     if not weak:
         return ""
-    listed = " and ".join(f"{name} ({words.reason_of(cell.reason).sentence})" for name, cell in weak)
+    listed = " and ".join(f"{name} ({_why(cell)})" for name, cell in weak)
     return f" Directional: {listed}."
+
+
+def _why(cell: Cell) -> str:
+    text = (cell.caveat or words.reason_of(cell.reason).sentence).rstrip(".")
+    return text[:1].lower() + text[1:]
 
 
 def dots(facts: Facts, steps: dict[str, Transition], periods: dict[Transition, Period | None]) -> str:
@@ -214,37 +250,38 @@ def dots(facts: Facts, steps: dict[str, Transition], periods: dict[Transition, P
 # ---------------------------------------------------------------- trends, velocity, gates, caveats, definitions
 
 
+def newest(facts: Facts, step: Transition, grain: str) -> Period | None:
+    """The newest mature period of the total in one grain."""
+    return newest_mature(
+        (
+            (period, cell.is_mature)
+            for (dimension, _, found, period), cell in facts.cells.items()
+            if dimension == "all" and found == step and period.grain == grain
+        ),
+        facts.as_of,
+    )
+
+
 def trend(facts: Facts, step: Transition, grain: str) -> str:
-    """The newest mature value of one panel, its change, and what is still too young."""
-    mature = [
-        period
-        for (dimension, _, found, period), cell in facts.cells.items()
-        if dimension == "all" and found == step and period.grain == grain and cell.is_published and period.is_complete(facts.as_of)
-    ]
-    if not mature:
+    """The newest mature value of one panel and its change."""
+    period = newest(facts, step, grain)
+    if period is None:
         return "Too few to say: no period is published."
-    period = max(mature, key=lambda item: item.index)
     cell = facts.cells[("all", "all", step, period)]
     score = facts.changes.get(("all", "all", step.rate_metric, period))
     interval = "" if cell.low is None or cell.high is None else f" ({words.between(cell.low, cell.high, 'rate')})"
-    earlier = "the month before" if grain == "month" else "the quarter before"
+    change = change_clause(change_of(score), "rate", cell.rate or 0.0, f"the {grain} before")
     return (
-        f"{period.label}: {words.number(cell.rate or 0.0, 'rate')}{interval}"
-        f"{change_clause(change_of(score), 'rate', cell.rate or 0.0, earlier)}.{caveat_clause(cell.evidence, cell.reason, cell.caveat)}"
+        f"{period.label}: {words.number(cell.rate or 0.0, 'rate')}{interval}{change}."
+        f"{caveat_clause(cell.evidence, cell.reason, cell.caveat)}"
     )
 
 
 def trends(facts: Facts, grain: str) -> str:
-    """How many of the newest period's changes exclude 0, over all panels."""
+    """Which steps changed in the newest mature period."""
     parts: dict[str, list[str]] = {"higher": [], "lower": [], "no clear difference": [], "too few to say": []}
     for step in facts.transitions:
-        mature = [
-            period
-            for (dimension, _, found, period), cell in facts.cells.items()
-            if dimension == "all" and found == step and period.grain == grain and cell.is_published
-            and period.is_complete(facts.as_of)
-        ]  # fmt: skip
-        period = max(mature, key=lambda item: item.index, default=None)
+        period = newest(facts, step, grain)
         change = change_of(None if period is None else facts.changes.get(("all", "all", step.rate_metric, period)))
         parts.get(change.word, parts["too few to say"]).append(step_label(facts, step))
     said = [f"{word} in {_listed(steps)}" for word, steps in parts.items() if steps]
@@ -268,9 +305,7 @@ def velocity(latest: Sequence[Velocity]) -> str:
     clauses = []
     for row in latest:
         assert row.value is not None  # the caller passes published rows only
-        interval = (
-            "" if row.low is None or row.high is None else f" ({words.between(row.low, row.high, row.currency)})"
-        )
+        interval = "" if row.low is None or row.high is None else f" ({words.between(row.low, row.high, row.currency)})"
         template = BASIS_WORDS.get(row.basis, row.basis + " basis, {period}: {value} a day{interval}")
         clauses.append(
             template.format(period=row.period.label, value=words.money(row.value, row.currency), interval=interval)
@@ -318,7 +353,7 @@ def caveats(facts: Facts) -> str:
     if not cells or weak.empty:
         return "Every published cell is reportable."
     by_reason = weak.groupby("reason")["cells"].sum()
-    code = str(sorted(by_reason.items(), key=lambda item: (-item[1], str(item[0])))[0][0])
+    code = str(min(by_reason.items(), key=lambda item: (-item[1], str(item[0])))[0])
     return (
         f"{words.percent(float(weak['cells'].sum()) / cells)}{NBSP}% of the {words.count(cells)} cells that apply are not "
         f"reportable; the most frequent reason is that {_reason_clause(code)}."

@@ -43,7 +43,7 @@ REASONS = {
     reason.code: reason
     for reason in (
         Reason("insufficient_sample", "too few", "too few records or outcomes"),
-        Reason("too_early", "too young", "the cohort is too young for the horizon"),
+        Reason("too_early", "too young", "too few records have been followed to the horizon"),
         Reason("left_truncated", "truncated", "the cohort began before the history of the source"),
         Reason("incomplete_data", "incomplete", "the data of the cell is incomplete"),
         Reason("wide_interval", "wide", "the interval is wider than the limit"),
@@ -127,7 +127,7 @@ def count(value: float) -> str:
     return f"{round(value):,}".replace("-", MINUS)
 
 
-def significant(value: float, digits: int = 3) -> str:
+def significant(value: float, digits: int = 3, *, trim: bool = True) -> str:
     """At most three significant digits, no exponent: 1284.2 -> '1,280', 0.1234 -> '0.123', 43.0 -> '43'."""
     if value == 0:
         return "0"
@@ -136,7 +136,7 @@ def significant(value: float, digits: int = 3) -> str:
     # Rounding may have raised the magnitude (99.96 -> 100.0): count the places again.
     places = max(0, digits - 1 - math.floor(math.log10(abs(rounded))))
     text = f"{rounded:,.{places}f}"
-    if "." in text and float(rounded).is_integer():
+    if trim and "." in text and float(rounded).is_integer():
         text = text.split(".")[0]
     return text.replace("-", MINUS)
 
@@ -156,8 +156,8 @@ def rate_decimals(rate: float) -> int:
     return 2 if abs(rate) < 0.05 else 1
 
 
-def money(value: float, currency: str) -> str:
-    """1284000, 'USD' -> '$1.28 M'."""
+def money(value: float, currency: str, *, short: bool = False) -> str:
+    """1284000, 'USD' -> '$1.28 M'; 67000 -> '$67.0 k', or '$67 k' if short (ticks)."""
     size, suffix = abs(value), ""
     # 999,500 is written 1.00 M, not 1,000 k: the limit is where three digits round up.
     for limit, divisor, word in ((999.5e6, 1e9, "bn"), (999.5e3, 1e6, "M"), (9999.5, 1e3, "k")):
@@ -165,7 +165,7 @@ def money(value: float, currency: str) -> str:
             size, suffix = size / divisor, f"{NBSP}{word}"
             break
     sign = CURRENCY_SIGNS.get(currency, f"{currency}{NBSP}")
-    return f"{MINUS if value < 0 else ''}{sign}{significant(size)}{suffix}"
+    return f"{MINUS if value < 0 else ''}{sign}{significant(size, trim=short)}{suffix}"
 
 
 def decimals_for(unit: str, scale: float) -> int:

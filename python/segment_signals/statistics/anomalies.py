@@ -95,7 +95,7 @@ def rate_anomalies(
     correlation = _pooled_correlation(rate[:, :-1], entered[:, :-1], family)
     every = _rate_predictive(rate, entered, correlation[family], screening.minimum_periods)
     newest = BetaBinomial(every.n[:, -1], every.mean[:, -1], every.correlation[:, -1])
-    found = _screen(newest, rate[:, -1] * newest.n, _pooled_df(rate[:, :-1], family), family, screening)
+    found = _screen(newest, rate[:, -1] * newest.n, _rate_df(rate[:, :-1], entered[:, :-1], family), family, screening)
     return replace(
         found,
         observed=ratio(found.observed, newest.n),
@@ -120,7 +120,7 @@ def count_anomalies(
     dispersion = _pooled_dispersion(counts[:, :-1], exposures[:, :-1], family)
     every = _count_predictive(counts, exposures, dispersion[family], screening.minimum_periods)
     newest = NegativeBinomial(every.mean[:, -1], every.shape[:, -1])
-    return _screen(newest, counts[:, -1], _pooled_df(counts[:, :-1], family), family, screening)
+    return _screen(newest, counts[:, -1], _count_df(counts[:, :-1], family), family, screening)
 
 
 def amount_anomalies(amount: ArrayLike, family: Integers, screening: Screening = STANDARD) -> Anomalies:
@@ -147,7 +147,7 @@ def rate_residuals(
     rate, entered = _rates(converted_count, entered_count)
     correlation = _pooled_correlation(rate, entered, family)
     predictive = _rate_predictive(rate, entered, correlation[family], minimum_periods)
-    return _deviates(predictive, rate * predictive.n, _pooled_df(rate, family))
+    return _deviates(predictive, rate * predictive.n, _rate_df(rate, entered, family))
 
 
 def count_residuals(count: ArrayLike, family: Integers, exposure: ArrayLike = 1.0, minimum_periods: int = 6) -> Floats:
@@ -155,7 +155,7 @@ def count_residuals(count: ArrayLike, family: Integers, exposure: ArrayLike = 1.
     counts, exposures = _counts(count, exposure)
     dispersion = _pooled_dispersion(counts, exposures, family)
     predictive = _count_predictive(counts, exposures, dispersion[family], minimum_periods)
-    return _deviates(predictive, counts, _pooled_df(counts, family))
+    return _deviates(predictive, counts, _count_df(counts, family))
 
 
 def amount_residuals(amount: ArrayLike, minimum_periods: int = 6) -> Floats:
@@ -210,11 +210,27 @@ def _pooled_correlation(rate: Floats, entered: Floats, family: Integers) -> Floa
     return overdispersion(rate.ravel(), entered.ravel(), np.repeat(np.arange(k), periods), family)
 
 
-def _pooled_df(values: Floats, family: Integers) -> Floats:
-    """Degrees of freedom of a pooled overdispersion, per series, shape (k,): earlier periods less one mean a series."""
-    own = np.maximum((~np.isnan(values)).sum(axis=1) - 1, 0).astype(np.float64)
+def _pooled_df(values: Floats, weight: Floats, family: Integers) -> Floats:
+    """Degrees of freedom of the overdispersion pooled over a family, for each of its series, shape (k,).
+
+    A series of T periods gives T - 1, weighted as the moment estimator weighs the series (`weight`, shape (k,), the
+    binomial or Poisson variance of a mean period): (sum w (T - 1))^2 / sum w^2 (T - 1), Satterthwaite 1946.
+    """
+    own = np.maximum((~np.isnan(values)).sum(axis=1) - 1, 0)
+    share = np.nan_to_num(weight)
     families = int(family.max()) + 1 if len(family) else 0
-    return np.maximum(group_sum(own, family, families), 1)[family]
+    pooled = ratio(group_sum(share * own, family, families) ** 2, group_sum(share**2 * own, family, families))
+    return np.maximum(np.nan_to_num(pooled, nan=1.0), 1)[family]
+
+
+def _rate_df(rate: Floats, entered: Floats, family: Integers) -> Floats:
+    mean = ratio(np.nansum(rate * entered, axis=1), np.nansum(entered, axis=1))
+    periods = (~np.isnan(rate)).sum(axis=1)
+    return _pooled_df(rate, mean * (1 - mean) * ratio(np.nansum(entered, axis=1), periods), family)
+
+
+def _count_df(count: Floats, family: Integers) -> Floats:
+    return _pooled_df(count, ratio(np.nansum(count, axis=1), (~np.isnan(count)).sum(axis=1)), family)
 
 
 def _rate_predictive(rate: Floats, entered: Floats, correlation: Floats, minimum_periods: int) -> BetaBinomial:

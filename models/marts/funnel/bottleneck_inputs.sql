@@ -1,0 +1,87 @@
+{%- set spine = var('spine') -%}
+with
+
+contrast_inputs as (
+    select * from {{ ref('contrast_inputs') }}
+    where comparator = 'rest'
+),
+
+conversion_estimates as (
+    select conversion_estimates.*
+    from {{ ref('conversion_estimates') }} as conversion_estimates
+    inner join {{ ref('horizons') }} as horizons on conversion_estimates.horizon_days = horizons.horizon_days
+    where
+        horizons.is_primary
+        and conversion_estimates.population = 'segment'
+        and conversion_estimates.dimension = 'all'
+),
+
+stage_exit_facts as (
+    select * from {{ ref('stage_exit_facts') }}
+),
+
+transitions as (
+    {%- for stage in spine[:-1] %}
+    select
+        '{{ stage }}' as from_stage,
+        '{{ spine[loop.index] }}' as to_stage,
+        {{ loop.index }} as transition_order
+    {%- if not loop.last %}
+    union all
+    {%- endif %}
+    {%- endfor %}
+),
+
+-- What the population makes of a conversion afterwards: the product of its later rates in the same period.
+onward as (
+    select
+        estimates.period_grain,
+        estimates.period_start,
+        transitions.from_stage,
+        exp(sum(ln(nullif(estimates.conversion_rate, 0)))) as onward_rate,
+        count(estimates.conversion_rate) as later_count
+    from transitions
+    inner join transitions as later on transitions.transition_order < later.transition_order
+    inner join conversion_estimates as estimates
+        on later.from_stage = estimates.from_stage and later.to_stage = estimates.to_stage
+    group by estimates.period_grain, estimates.period_start, transitions.from_stage
+)
+
+select
+    contrast_inputs.period_grain,
+    contrast_inputs.period_start,
+    contrast_inputs.dimension,
+    contrast_inputs.segment,
+    transitions.from_stage,
+    transitions.to_stage,
+    contrast_inputs.metric,
+    case
+        when transitions.to_stage = '{{ spine[-1] }}' then 1.0
+        when onward.later_count = {{ spine | length - 1 }} - transitions.transition_order then onward.onward_rate
+    end as onward_rate,
+    segments.exit_count,
+    segments.stage_days_sum,
+    segments.stage_days_square_sum,
+    totals.exit_count - segments.exit_count as rest_exit_count,
+    totals.stage_days_sum - segments.stage_days_sum as rest_stage_days_sum,
+    totals.stage_days_square_sum - segments.stage_days_square_sum as rest_stage_days_square_sum
+from contrast_inputs
+inner join transitions on contrast_inputs.metric = transitions.from_stage || '_to_' || transitions.to_stage || '_rate'
+left join onward
+    on
+        contrast_inputs.period_grain = onward.period_grain
+        and contrast_inputs.period_start = onward.period_start
+        and transitions.from_stage = onward.from_stage
+left join stage_exit_facts as segments
+    on
+        contrast_inputs.period_grain = segments.period_grain
+        and contrast_inputs.period_start = segments.period_start
+        and contrast_inputs.dimension = segments.dimension
+        and contrast_inputs.segment = segments.segment
+        and transitions.from_stage = segments.from_stage
+left join stage_exit_facts as totals
+    on
+        contrast_inputs.period_grain = totals.period_grain
+        and contrast_inputs.period_start = totals.period_start
+        and totals.dimension = 'all'
+        and transitions.from_stage = totals.from_stage

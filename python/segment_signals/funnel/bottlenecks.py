@@ -1,0 +1,132 @@
+"""The signals `funnel_bottlenecks` and `segment_patterns`: where a segment loses against the rest of the population."""
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from segment_signals.funnel.cells import CELL, CELL_FIELDS, EVIDENCE_FIELDS, numbers, table
+from segment_signals.statistics.intervals import Moments, compare_means
+
+BOTTLENECK_SCHEMA = pa.schema(
+    [
+        *CELL_FIELDS,
+        ("from_stage", pa.string()),
+        ("to_stage", pa.string()),
+        ("converted_difference", pa.float64()),
+        ("converted_low", pa.float64()),
+        ("converted_high", pa.float64()),
+        ("won_difference", pa.float64()),
+        ("conversion_rank", pa.int64()),
+        ("stage_days_difference", pa.float64()),
+        ("stage_days_low", pa.float64()),
+        ("stage_days_high", pa.float64()),
+        ("stage_days_rank", pa.int64()),
+        ("is_signal", pa.bool_()),
+        *EVIDENCE_FIELDS,
+    ]
+)
+
+PATTERN_SCHEMA = pa.schema(
+    [
+        *CELL_FIELDS,
+        ("pattern", pa.string()),
+        ("early_metric", pa.string()),
+        ("early_difference", pa.float64()),
+        ("early_low", pa.float64()),
+        ("early_high", pa.float64()),
+        ("late_metric", pa.string()),
+        ("late_difference", pa.float64()),
+        ("late_low", pa.float64()),
+        ("late_high", pa.float64()),
+        *EVIDENCE_FIELDS,
+    ]
+)
+
+CONVERSION_MEASURES = ["converted_difference", "converted_low", "converted_high", "won_difference"]
+
+
+def funnel_bottlenecks(inputs: pa.Table, contrasts: pa.Table, minimum_n: float) -> pa.Table:
+    """What each transition cost a segment, in conversions and in days, against the rest at the same horizon.
+
+    converted_difference = n x (rate - rate of the rest), with the contrast's interval: conversions more or fewer than
+    the rest's rate would have given. won_difference carries it on to wins at the population's later rates. Days are the
+    difference of the mean days in the stage of those that left it in the period (Welch). Rank 1 is the transition that
+    cost most: fewest conversions carried to wins, most days.
+
+    Args:
+        inputs: the mart `bottleneck_inputs`, one row per cell and transition.
+        contrasts: the signal `segment_contrasts`.
+        minimum_n: smallest number of exits on either side whose days are compared.
+
+    Returns:
+        Table of `BOTTLENECK_SCHEMA`, one row per cell and transition; suppressed where the contrast is.
+    """
+    of_rest = contrasts.to_pandas()
+    of_rest = of_rest[of_rest["comparator"] == "rest"]
+    columns = [*CELL, "metric", "difference", "low", "high", "is_signal", "n", "evidence", "evidence_reason", "caveat"]
+    cells = inputs.to_pandas().merge(of_rest[columns], on=[*CELL, "metric"], validate="one_to_one")
+    n = numbers(cells, "n")
+    days = compare_means(_stage_days(cells, ""), _stage_days(cells, "rest_"))
+    enough = (numbers(cells, "exit_count") >= minimum_n) & (numbers(cells, "rest_exit_count") >= minimum_n)
+    cells = cells.assign(
+        converted_difference=n * numbers(cells, "difference"),
+        converted_low=n * numbers(cells, "low"),
+        converted_high=n * numbers(cells, "high"),
+        won_difference=n * numbers(cells, "difference") * numbers(cells, "onward_rate"),
+        stage_days_difference=np.where(enough, days.estimate, np.nan),
+        stage_days_low=np.where(enough, days.low, np.nan),
+        stage_days_high=np.where(enough, days.high, np.nan),
+    )
+    cells["conversion_rank"] = cells.groupby(CELL)["won_difference"].rank(method="first").astype("Int64")
+    cells["stage_days_rank"] = (
+        cells.groupby(CELL)["stage_days_difference"].rank(method="first", ascending=False).astype("Int64")
+    )
+    return table(cells, BOTTLENECK_SCHEMA)
+
+
+def segment_patterns(contrasts: pa.Table, spine: list[str]) -> pa.Table:
+    """Segments whose early and late conversion point in opposite directions, each only where both halves are signals.
+
+    `high_early_low_late`: above the rest at an early transition and below it at a later one, and the reverse. The
+    earliest and the latest such pair of transitions of a cell is taken.
+
+    Args:
+        contrasts: the signal `segment_contrasts`.
+        spine: stages in order.
+
+    Returns:
+        Table of `PATTERN_SCHEMA`, one row per cell with a pattern; n and evidence are those of the weaker half.
+    """
+    order = {f"{stage}_to_{after}_rate": at for at, (stage, after) in enumerate(zip(spine, spine[1:], strict=False))}
+    signals = contrasts.to_pandas()
+    signals = signals[(signals["comparator"] == "rest") & signals["is_signal"] & signals["metric"].isin(order)]
+    signals = signals.assign(transition_order=signals["metric"].map(order))
+    pairs = signals.merge(signals, on=CELL, suffixes=("_early", "_late"))
+    pairs = pairs[
+        (pairs["transition_order_early"] < pairs["transition_order_late"])
+        & (np.sign(pairs["difference_early"]) != np.sign(pairs["difference_late"]))
+    ]
+    pairs = pairs.sort_values([*CELL, "transition_order_early", "transition_order_late"], ascending=[True] * 5 + [False])
+    pairs = pairs.drop_duplicates(CELL)
+    weaker = pairs["n_early"] <= pairs["n_late"]
+    cells = pairs[CELL].assign(
+        pattern=np.where(pairs["difference_early"] > 0, "high_early_low_late", "low_early_high_late"),
+        **{
+            f"{half}_{name}": pairs[f"{name}_{half}"]
+            for half in ("early", "late")
+            for name in ("metric", "difference", "low", "high")
+        },
+        **{
+            name: pairs[f"{name}_early"].where(weaker, pairs[f"{name}_late"])
+            for name in ("n", "evidence", "evidence_reason", "caveat")
+        },
+    )
+    return table(cells, PATTERN_SCHEMA)
+
+
+def _stage_days(cells: pd.DataFrame, side: str) -> Moments:
+    return Moments(
+        numbers(cells, f"{side}exit_count"),
+        numbers(cells, f"{side}stage_days_sum"),
+        numbers(cells, f"{side}stage_days_square_sum"),
+    )
