@@ -124,8 +124,15 @@ observed as (
         {%- for stage in person_stages %}
         person_dates.{{ stage }}_date as observed_{{ stage }}_date,
         {%- endfor %}
-        opportunity_dates.opportunity_date as observed_opportunity_date,
-        opportunity_dates.won_date as observed_won_date,
+        -- A lead that joins a deal which is already open reaches it on its own last day as a lead.
+        case
+            when joined.is_primary then opportunity_dates.opportunity_date
+            else greatest(opportunity_dates.opportunity_date, {{ stage_dates(person_stages, 'person_dates.') }})
+        end as observed_opportunity_date,
+        case
+            when joined.is_primary or opportunity_dates.won_date is null then opportunity_dates.won_date
+            else greatest(opportunity_dates.won_date, {{ stage_dates(person_stages, 'person_dates.') }})
+        end as observed_won_date,
         case
             when joined.opportunity_id is null and person_dates.last_ended_at >= person_dates.last_spine_entered_at
                 then person_dates.last_ended_at::date

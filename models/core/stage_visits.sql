@@ -146,6 +146,21 @@ existing as (
     where
         coalesce(people.person_id, opportunities.opportunity_id) is not null
         and unioned.entered_at::date <= run_context.as_of_date
+),
+
+ordered as (
+    select
+        *,
+        lag(source_stage) over (
+            partition by entity, entity_id order by entered_at, stage_order, source_rule, source_stage
+        ) as previous_source_stage
+    from existing
+),
+
+-- Trackers also write a row when another field changes: the same stage again is the same visit.
+changed as (
+    select * from ordered
+    where source_stage is null or previous_source_stage is null or source_stage <> previous_source_stage
 )
 
 select
@@ -159,5 +174,5 @@ select
     lead(entered_at) over visits as exited_at,
     entered_at::date as entered_date,
     lead(entered_at::date) over visits as exited_date
-from existing
+from changed
 window visits as (partition by entity, entity_id order by entered_at, stage_order, source_rule, source_stage)

@@ -9,6 +9,10 @@
     'funnel_conversion': ['conversion_rate', 'conversion_low', 'conversion_high'],
     'segment_scorecards': ['value', 'low', 'high'],
     'pipeline_velocity': ['velocity_per_day', 'velocity_low', 'velocity_high'],
+    'segment_contrasts': ['difference', 'low', 'high'],
+    'change_decomposition': ['rate_effect', 'rate_effect_low', 'rate_effect_high'],
+    'anomalies': ['expected', 'expected_low', 'expected_high'],
+    'funnel_bottlenecks': ['converted_difference', 'converted_low', 'converted_high'],
 } -%}
 with
 
@@ -22,6 +26,22 @@ segment_scorecards as (
 
 pipeline_velocity as (
     select * from {{ ref('pipeline_velocity') }}
+),
+
+segment_contrasts as (
+    select * from {{ ref('segment_contrasts') }}
+),
+
+change_decomposition as (
+    select * from {{ ref('change_decomposition') }}
+),
+
+anomalies as (
+    select * from {{ ref('anomalies') }}
+),
+
+funnel_bottlenecks as (
+    select * from {{ ref('funnel_bottlenecks') }}
 ),
 
 published_segments as (

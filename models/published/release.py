@@ -6,6 +6,11 @@ def model(dbt, session):
         "funnel_conversion": dbt.ref("published__funnel_conversion"),
         "segment_scorecards": dbt.ref("published__segment_scorecards"),
         "pipeline_velocity": dbt.ref("published__pipeline_velocity"),
+        "segment_contrasts": dbt.ref("published__segment_contrasts"),
+        "change_decomposition": dbt.ref("published__change_decomposition"),
+        "anomalies": dbt.ref("published__anomalies"),
+        "funnel_bottlenecks": dbt.ref("published__funnel_bottlenecks"),
+        "segment_patterns": dbt.ref("published__segment_patterns"),
         "gate_results": dbt.ref("published__gate_results"),
         "definitions": dbt.ref("published__definitions"),
     }

@@ -11,9 +11,7 @@ conversion_estimates as (
     from {{ ref('conversion_estimates') }} as conversion_estimates
     inner join {{ ref('horizons') }} as horizons on conversion_estimates.horizon_days = horizons.horizon_days
     where
-        horizons.is_primary
-        and conversion_estimates.population = 'segment'
-        and conversion_estimates.dimension = 'all'
+        horizons.is_primary and conversion_estimates.dimension = 'all'
 ),
 
 stage_exit_facts as (

@@ -15,6 +15,13 @@ velocity_facts as (
     where basis = 'closed'
 ),
 
+rest_estimates as (
+    select
+        *,
+        from_stage || '_to_' || to_stage || '_rate' as metric
+    from {{ ref('rest_estimates') }}
+),
+
 stage_exit_facts as (
     select * from {{ ref('stage_exit_facts') }}
 ),
@@ -40,7 +47,6 @@ rates as (
         conversion_rate as rate,
         effective_count
     from conversion_estimates
-    where population = 'segment'
     union all
     select
         {{ cell }},
@@ -58,8 +64,7 @@ rest_rates as (
         entered_count as n,
         conversion_rate as rate,
         effective_count
-    from conversion_estimates
-    where population = 'rest'
+    from rest_estimates
     union all
     select
         segments.period_grain,

@@ -4,7 +4,7 @@ with
 
 conversion_estimates as (
     select * from {{ ref('conversion_estimates') }}
-    where population = 'segment' and within_dimension = 'all'
+    where within_dimension = 'all'
 ),
 
 velocity_facts as (

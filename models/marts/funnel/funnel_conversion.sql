@@ -4,7 +4,6 @@ with
 
 estimates as (
     select * from {{ ref('conversion_estimates') }}
-    where population = 'segment'
 ),
 
 dimension_completeness as (

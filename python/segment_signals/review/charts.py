@@ -87,8 +87,8 @@ def trend_svg(points: Sequence[Point], *, top: float, unit: str, label: str, pre
         return alt.Y(f"{field}:Q", scale=y_scale, axis=y_axis)
 
     room = WIDTH * 0.85 / max(last - first, 1)
-    base = alt.Chart(alt.Data(values=rows))
-    holes = alt.Chart(alt.Data(values=held))
+    base = alt.Chart(_inline(rows))
+    holes = alt.Chart(_inline(held))
     fits = f"(datum.x2 - datum.x) * {room} >= 7 * length(datum.text)"
     layers = [
         holes.mark_rect(fill=HATCH, stroke=GREY, strokeDash=[3, 3], strokeWidth=0.7).encode(
@@ -106,7 +106,7 @@ def trend_svg(points: Sequence[Point], *, top: float, unit: str, label: str, pre
     ]
     alone = [row for row in rows if sum(other["run"] == row["run"] for other in rows) == 1]
     if alone:  # a lone published period has no area: its interval is a bar
-        bars = alt.Chart(alt.Data(values=alone)).mark_rule(color=BAND, strokeWidth=4)
+        bars = alt.Chart(_inline(alone)).mark_rule(color=BAND, strokeWidth=4)
         layers.insert(1, bars.encode(x=x("x"), y=y("low"), y2="high:Q"))
     return _svg(alt.layer(*layers), label=label, prefix=prefix, height=height)
 
@@ -138,7 +138,7 @@ def waterfall_svg(
     for row in rows:
         row["right"] = max(row["from"], row["to"])
     top = ceiling([row["right"] for row in rows])
-    base = alt.Chart(alt.Data(values=rows)).encode(
+    base = alt.Chart(_inline(rows)).encode(
         y=alt.Y(
             "name:N",
             sort=None,
@@ -155,6 +155,10 @@ def waterfall_svg(
         x=alt.X("right:Q", scale=scale, axis=axis), text="text:N"
     )
     return _svg(alt.layer(bars, text), label=label, prefix=prefix, height=height)
+
+
+def _inline(rows: list[dict[str, Any]]) -> alt.InlineData:
+    return alt.InlineData(values=rows)
 
 
 def _held_runs(ordered: Sequence[Point]) -> list[tuple[int, int, str]]:
@@ -185,7 +189,7 @@ def _month_axis(first: int, last: int) -> alt.Axis:
 
 
 def _tick_labels(top: float, unit: str, parts: int = 4) -> str:
-    """Labels of the ticks at 0, 1/parts, ... of `top`. Rates without their sign: the title of the chart says percent."""
+    """Labels of the ticks at 0, 1/parts, ... of `top`. Rates without their sign: the title says percent."""
     ticks = [top * part / parts for part in range(parts + 1)]
     if unit == "rate":
         decimals = 0 if all(abs(tick * 100 - round(tick * 100)) < 1e-9 for tick in ticks) else 1
@@ -201,14 +205,14 @@ def _lookup(labels: dict[int, str]) -> str:
     return f"{{{pairs}}}[datum.value] || ''"
 
 
-def _svg(chart: alt.LayerChart, *, label: str, prefix: str, height: int) -> str:
+def _svg(chart: alt.LayerChart | alt.FacetChart, *, label: str, prefix: str, height: int) -> str:
     sized = chart.properties(width=WIDTH, height=height, autosize=alt.AutoSizeParams(type="fit", contains="padding"))
     spec = sized.to_dict()
     spec["config"] = {
         "aria": False,
         "background": None,
         "font": FONT,
-        "padding": {"left": 2, "right": 8, "top": 8, "bottom": 2},
+        "padding": {"left": 12, "right": 8, "top": 8, "bottom": 2},
         "view": {"stroke": None},
         "axis": {
             "labelColor": GREY,

@@ -54,8 +54,8 @@ CELL_TABLES = ("funnel_conversion", "segment_scorecards", "pipeline_velocity")
 SPINE = ("lead", "mql", "sql", "opportunity", "won")
 TOTAL = "all"
 UNNAMED_SEGMENTS = ("unknown", "unmapped")
-# A directional cell with this reason is published, yet part of its cohort is still open: not mature. Setting it against a
-# mature period would compare an open cohort with a closed one (methods 5), so no headline stands on it.
+# A directional cell with this reason is published, yet part of its cohort is still open: not mature. Setting it against
+# a mature period would compare an open cohort with a closed one (methods 5), so no headline stands on it.
 TOO_EARLY = "too_early"
 # A dimension with more segments than a page can hold shows the largest; the release tables hold all of them.
 MAX_SEGMENTS = 40
@@ -68,12 +68,15 @@ class ReviewError(ValueError):
 
 @dataclass(frozen=True)
 class Transition:
+    """A pair of stages; end to end where it spans more than one step."""
+
     from_stage: str
     to_stage: str
     is_end_to_end: bool
 
     @property
     def rate_metric(self) -> str:
+        """The metric code of its rate in the scorecards."""
         return f"{self.from_stage}_to_{self.to_stage}_rate"
 
 
@@ -95,14 +98,17 @@ class Cell:
 
     @property
     def is_published(self) -> bool:
+        """Not suppressed, and there is a value."""
         return self.evidence != "suppressed" and self.rate is not None
 
     @property
     def is_reportable(self) -> bool:
+        """Can be quoted without a caveat."""
         return self.evidence == "reportable" and self.rate is not None
 
     @property
     def is_mature(self) -> bool:
+        """Published, and not short of follow-up."""
         return self.is_published and self.reason != TOO_EARLY
 
 
@@ -129,10 +135,12 @@ class Score:
 
     @property
     def is_published(self) -> bool:
+        """Not suppressed, and there is a value."""
         return self.evidence != "suppressed" and self.value is not None
 
     @property
     def is_mature(self) -> bool:
+        """Published, and not short of follow-up."""
         return self.is_published and self.reason != TOO_EARLY
 
 
@@ -160,15 +168,19 @@ class Velocity:
 
     @property
     def is_published(self) -> bool:
+        """Not suppressed, and there is a value."""
         return self.evidence != "suppressed" and self.value is not None
 
     @property
     def is_mature(self) -> bool:
+        """Published, and not short of follow-up."""
         return self.is_published and self.reason != TOO_EARLY
 
 
 @dataclass(frozen=True)
 class Definition:
+    """One row of the definitions table."""
+
     kind: str
     code: str
     label: str
@@ -178,6 +190,8 @@ class Definition:
 
 @dataclass(frozen=True)
 class Check:
+    """One row of the gate report."""
+
     gate: str
     subject: str
     name: str
@@ -189,6 +203,8 @@ class Check:
 
 @dataclass(frozen=True)
 class Dimension:
+    """A dimension with the segments that the page shows, in reading order."""
+
     code: str
     segments: tuple[str, ...]
     left_out: int
@@ -199,6 +215,8 @@ CellKey = tuple[str, str, Transition, Period]
 
 @dataclass(frozen=True)
 class Facts:
+    """All that the page says. `cells` hold the primary horizon; `changes` are the rates of every segment."""
+
     dataset: str
     as_of: date | None
     release: Mapping[str, str]
@@ -218,6 +236,7 @@ class Facts:
 
     @property
     def is_empty(self) -> bool:
+        """No cell table has a row."""
         return not any(self.row_counts[table] for table in CELL_TABLES)
 
     def label(self, kind: str, code: str) -> str:
@@ -246,6 +265,7 @@ class Facts:
         )
 
     def cell(self, dimension: str, segment: str, transition: Transition, period: Period | None) -> Cell | None:
+        """The cell at the primary horizon, or None where there is none (or no period)."""
         return None if period is None else self.cells.get((dimension, segment, transition, period))
 
 

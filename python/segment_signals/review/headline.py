@@ -121,9 +121,9 @@ def _change_plot(score: Score, change: Change, top: float) -> Markup:
     if abs(relative[0]) <= top:
         parts.append(Markup('<circle class="{}" cx="{}%" cy="50%" r="3.5"/>').format(change.css, at))
     if relative[2] > top:
-        parts.append(Markup('<text class="off" x="100%" y="50%" dy=".35em">›</text>'))
+        parts.append(Markup('<text class="off" x="100%" y="50%" dy=".35em">\u203a</text>'))
     if relative[1] < -top:
-        parts.append(Markup('<text class="off start" x="0" y="50%" dy=".35em">‹</text>'))
+        parts.append(Markup('<text class="off start" x="0" y="50%" dy=".35em">\u2039</text>'))
     return Markup("").join([*parts, Markup("</svg>")])
 
 
@@ -143,7 +143,8 @@ def horizon_rows(
                 "step": step,
                 "period": period.label if period else "none",
                 "cells": [
-                    (days, cell_view(cell, step.decimals, 0.0), interval_text(cell, step.decimals)) for days, cell in cells
+                    (days, cell_view(cell, step.decimals, 0.0), interval_text(cell, step.decimals))
+                    for days, cell in cells
                 ],
             }
         )

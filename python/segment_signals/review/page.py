@@ -60,26 +60,25 @@ def render_review(tables: Mapping[str, pd.DataFrame], *, dataset: str) -> str:
 
 
 def _context(facts: Facts) -> dict[str, Any]:
+    """Everything that the template names."""
     periods = {step: facts.latest(step) for step in facts.transitions}
-    steps = [_step(facts, step, periods[step]) for step in facts.transitions]
-    dot_steps = {dimension.code: _dot_step(facts, dimension, periods) for dimension in facts.dimensions}
-    dot_tops = {step: _dot_top(facts, step, dot_steps, periods[step]) for step in facts.transitions}
-    heat = [_heat_block(facts, dimension, steps, periods) for dimension in facts.dimensions]
+    steps = [views.step_view(facts, step, periods[step]) for step in facts.transitions]
+    dot_steps = {dimension.code: segments.dot_step(facts, dimension, periods) for dimension in facts.dimensions}
+    dot_tops = {step: segments.dot_top(facts, step, dot_steps, periods[step]) for step in facts.transitions}
+    heat = [segments.heat_block(facts, dimension, steps, periods) for dimension in facts.dimensions]
     dots = [
-        _dot_block(facts, dimension, dot_steps[dimension.code], periods, dot_tops) for dimension in facts.dimensions
+        segments.dot_block(facts, dimension, dot_steps[dimension.code], periods, dot_tops)
+        for dimension in facts.dimensions
     ]
-    grain = _trend_grain(facts)
-    groups, change_top = _headline_groups(facts)
+    grain = trends.grain(facts)
+    groups, change_top = headline.groups(facts)
+    release = views.short(facts.release.get("release_id"))
     return {
         "facts": facts,
         "words": words,
         "reasons": list(words.REASONS.values()),
         "as_of": words.day(facts.as_of),
-        "print_line": Markup(
-            _css_text(
-                f"{facts.dataset}, release {short(facts.release.get('release_id'))}, as of {words.day(facts.as_of)}"
-            )
-        ),
+        "print_line": Markup(_css_text(f"{facts.dataset}, release {release}, as of {words.day(facts.as_of)}")),
         "title": f"{facts.dataset}: review as of {words.day(facts.as_of)}",
         "masthead": _masthead(facts),
         "published": sentences.published(facts),
@@ -87,26 +86,25 @@ def _context(facts: Facts) -> dict[str, Any]:
         "headline": sentences.headline(facts),
         "headline_groups": groups,
         "change_top": change_top,
-        "horizon_rows": _horizon_rows(facts, steps, periods),
+        "horizon_rows": headline.horizon_rows(facts, steps, periods),
         "steps": steps,
         "funnel": sentences.funnel(facts, periods),
-        "heat_columns": _columns(heat, 2 if len(steps) > 2 else 3),
+        "heat_columns": segments.columns(heat, 2 if len(steps) > 2 else 3),
         "heat_width": 150 + 78 * len(steps) if len(steps) > 2 else 250,
         "dots": sentences.dots(facts, dot_steps, periods),
-        "dot_columns": _columns(dots, 2),
+        "dot_columns": segments.columns(dots, 2),
         "trend_grain": grain,
         "trends": sentences.trends(facts, grain) if facts.transitions else "",
-        "trend_panels": _trend_panels(facts, steps, grain),
-        "velocity": _velocity(facts),
+        "trend_panels": trends.panels(facts, steps, grain),
+        "velocity": velocity.blocks(facts),
         "gates": sentences.gates(facts.checks),
-        "checks": [_check_view(facts, check) for check in facts.checks],
+        "checks": [registers.check_view(facts, check) for check in facts.checks],
         "caveats": sentences.caveats(facts),
-        "caveat_table": _caveat_table(facts),
-        "caveat_sentences": _caveat_sentences(facts),
-        "definitions": _definitions(facts),
-        "change_of": sentences.change_of,
-        "term": lambda kind, code: term(facts, kind, code),
-        "data": _data(facts, steps, dot_steps, dot_tops),
+        "caveat_table": registers.caveat_table(facts),
+        "caveat_sentences": registers.caveat_sentences(facts),
+        "definitions": registers.definition_blocks(facts),
+        "term": lambda kind, code: views.term(facts, kind, code),
+        "data": segments.data(facts, steps, dot_steps, dot_tops),
     }
 
 
@@ -127,7 +125,7 @@ def _masthead(facts: Facts) -> list[tuple[str, str, str]]:
         "input_hash": "Input",
         "definitions_hash": "Definitions",
     }
-    rows += [(name, short(release[key]), release[key]) for key, name in names.items() if release.get(key)]
+    rows += [(name, views.short(release[key]), release[key]) for key, name in names.items() if release.get(key)]
     if not release.get("release_id"):
         rows.append(("Release", "none yet", "the release table has no row"))
     return rows
@@ -138,8 +136,8 @@ def _empty(facts: Facts) -> list[str]:
     if not facts.is_empty:
         return []
     said = [
-        "Nothing is published: funnel conversion, segment scorecards and pipeline velocity hold no rows, so this page has "
-        "no number to show."
+        "Nothing is published: funnel conversion, segment scorecards and pipeline velocity hold no rows, so this page "
+        "has no number to show."
     ]
     blocked = [check for check in facts.checks if check.status == "blocked"]
     if blocked:
@@ -149,8 +147,8 @@ def _empty(facts: Facts) -> list[str]:
         said.append(f"The gate report blocks {len(blocked)} of {len(facts.checks)} checks. {named}")
     elif facts.checks:
         said.append(
-            f"No check is blocked ({len(facts.checks)} reported), so the export holds no record that enters a stage on or "
-            "before the as-of date. The gate report below names what was read."
+            f"No check is blocked ({len(facts.checks)} reported), so the export holds no record that enters a stage "
+            "on or before the as-of date. The gate report below names what was read."
         )
     else:
         said.append(

@@ -25,21 +25,21 @@ STATUS_MARKS = {
     "flagged": ("▲", "flagged"),
     "insufficient_sample": ("○", "too few to judge"),
     "too_early": ("◔", "too early to judge"),
-    "not_applicable": ("–", "not applicable"),
+    "not_applicable": ("\u2013", "not applicable"),
     "pass": ("●", "pass"),
 }
 
 
 def check_view(facts: Facts, check: Check) -> dict[str, Any]:
-    code = f"{check.gate}: {check.name}"
-    term = term(facts, "check", code)
+    """One check with its mark and word; an unknown status is drawn like a blocked one, never like a pass."""
+    name = term(facts, "check", f"{check.gate}: {check.name}")
     mark, word = STATUS_MARKS.get(check.status, ("?", check.status or "no status"))
     return {
         "check": check,
         "mark": mark,
         "word": word,
         "css": check.status if check.status in STATUSES else "blocked",
-        "term": term if term.href else Term(words.sentence_case(words.plain(check.name)), None),
+        "term": name if name.href else Term(words.sentence_case(words.plain(check.name)), None),
         "observed": "" if check.observed is None else words.significant(check.observed),
         "threshold": "" if check.threshold is None else words.significant(check.threshold),
     }
@@ -49,9 +49,9 @@ def caveat_table(facts: Facts) -> dict[str, Any]:
     """Cells per dimension by what they are: columns are (evidence, reason)."""
     counts = facts.evidence
     weak = counts[counts["evidence"] != "reportable"]
-    level = {name: place for place, name in enumerate(words.EVIDENCE)}
-    found = {(str(row.evidence), str(row.reason)) for row in weak.itertuples()}
-    columns = sorted(found, key=lambda key: (level.get(key[0], 9), key[1] == "not_applicable", key[1]))
+    order_of = {name: place for place, name in enumerate(words.EVIDENCE)}
+    found = {(str(evidence), str(reason)) for evidence, reason in zip(weak["evidence"], weak["reason"], strict=True)}
+    columns = sorted(found, key=lambda key: (order_of.get(key[0], 9), key[1] == "not_applicable", key[1]))
     order = [TOTAL, *(dimension.code for dimension in facts.dimensions)]
     order += sorted(set(counts["dimension"]) - set(order))
     rows = []
@@ -59,12 +59,15 @@ def caveat_table(facts: Facts) -> dict[str, Any]:
         mine = counts[counts["dimension"] == code]
         if mine.empty:
             continue
-        by_key = mine.groupby(["evidence", "reason"])["cells"].sum().to_dict()
+        by_key: dict[tuple[str, str], int] = {}
+        for evidence, reason, cells in zip(mine["evidence"], mine["reason"], mine["cells"], strict=True):
+            key = (str(evidence), str(reason))
+            by_key[key] = by_key.get(key, 0) + int(cells)
         rows.append(
             {
                 "term": Term("All", None) if code == TOTAL else term(facts, "dimension", code),
                 "cells": words.count(int(mine["cells"].sum())),
-                "reportable": words.count(sum(v for (evidence, _), v in by_key.items() if evidence == "reportable")),
+                "reportable": words.count(sum(cells for (level, _), cells in by_key.items() if level == "reportable")),
                 "counts": [words.count(by_key.get(key, 0)) for key in columns],
             }
         )

@@ -10,13 +10,14 @@ from markupsafe import Markup
 
 from segment_signals.review import charts, sentences, words
 from segment_signals.review.facts import TOTAL, Cell, Dimension, Facts, Score, Transition
-from segment_signals.review.views import CellView, Step, cell_view, clamp, interval_text, place, term
+from segment_signals.review.views import Step, cell_view, clamp, interval_text, place, term
 from segment_signals.review.words import NBSP, Change, Period
-
 
 
 @dataclass(frozen=True)
 class DotRow:
+    """One segment with its interval, as the table prints it."""
+
     segment: str
     css: str
     n: str
@@ -26,13 +27,13 @@ class DotRow:
     svg: Markup
     change: Change
     change_text: str
-    mark: str
     evidence: str
 
 
 def heat_block(
     facts: Facts, dimension: Dimension, steps: Sequence[Step], periods: dict[Transition, Period | None]
 ) -> dict[str, Any]:
+    """One dimension: segments x steps, the whole population first."""
     rows = []
     for code, segment, name in [
         (TOTAL, TOTAL, "All"),
@@ -91,6 +92,7 @@ def dot_block(
     periods: dict[Transition, Period | None],
     tops: Mapping[Transition, float],
 ) -> dict[str, Any]:
+    """One dimension: its segments by value with their intervals, the total first."""
     period = periods[step]
     total = facts.cell(TOTAL, TOTAL, step, period)
     population = total.rate if total is not None else None
@@ -104,6 +106,8 @@ def dot_block(
         score = facts.changes.get((dimension.code, name, step.rate_metric, period)) if period else None
         rows.append((cell, _dot_row(name, cell, score, population, top, decimals)))
     rows.sort(key=lambda row: (not row[0].is_published, -(row[0].rate or 0.0), -row[0].n, row[1].segment))
+    total_score = facts.changes.get((TOTAL, TOTAL, step.rate_metric, period)) if period else None
+    tick_decimals = 0 if abs(top * 50 - round(top * 50)) < 1e-9 else 1
     return {
         "dimension": dimension,
         "term": term(facts, "dimension", dimension.code),
@@ -113,16 +117,18 @@ def dot_block(
         "step_href": term(facts, "metric", step.rate_metric).href,
         "period": period,
         "finding": sentences.dots_dimension(facts, dimension, step, period),
-        "ticks": [(f"{part * 25}", words.percent(top * part / 4, 0 if abs(top * 50 - round(top * 50)) < 1e-9 else 1)) for part in range(0, 5, 2)],
-        "total": None if total is None else _dot_row("All", total, facts.changes.get((TOTAL, TOTAL, step.rate_metric, period)) if period else None, population, top, decimals),
+        "ticks": [(f"{share * 100:.0f}", words.percent(top * share, tick_decimals)) for share in (0.0, 0.5, 1.0)],
+        "total": None if total is None else _dot_row("All", total, total_score, population, top, decimals),
         "rows": [row for _, row in rows],
-    }  # fmt: skip
+    }
 
 
 def _dot_row(name: str, cell: Cell, score: Score | None, population: float | None, top: float, decimals: int) -> DotRow:
     view = cell_view(cell, decimals, 0.0)
     change = sentences.change_of(score)
-    published = cell.is_published and cell.rate is not None
+    change_text = ""
+    if cell.is_published and change.delta is not None:
+        change_text = words.difference(change.delta, "rate", cell.rate or 0.0).removesuffix(f"{NBSP}points")
     return DotRow(
         segment=name,
         css=cell.evidence if cell.reason != "not_applicable" else "na",
@@ -132,10 +138,14 @@ def _dot_row(name: str, cell: Cell, score: Score | None, population: float | Non
         title=view.title,
         svg=_dot_svg(cell, population, top, view.title),
         change=change,
-        change_text=words.difference(change.delta, "rate", cell.rate or 0.0).removesuffix(f"{NBSP}points") if published and change.delta is not None else "",
-        mark=words.EVIDENCE_MARKS.get(cell.evidence, ""),
+        change_text=change_text,
         evidence=cell.evidence,
-    )  # fmt: skip
+    )
+
+
+def _along(rate: float, top: float) -> str:
+    """Position on the scale from 0 to `top`; both in millionths, as the script has them, so that both round alike."""
+    return place(clamp(round(rate * 1_000_000) / round(top * 1_000_000)))
 
 
 def _dot_svg(cell: Cell, population: float | None, top: float, title: str) -> Markup:
@@ -147,16 +157,16 @@ def _dot_svg(cell: Cell, population: float | None, top: float, title: str) -> Ma
     if not cell.is_published or cell.rate is None:
         parts.append(Markup('<rect x="0" y="25%" width="100%" height="50%" fill="url(#hatch)"/>'))
     if population is not None:
-        at = place(clamp(population / top))
+        at = _along(population, top)
         parts.append(Markup('<line class="pop" x1="{0}%" x2="{0}%" y1="0" y2="100%"/>').format(at))
     if cell.is_published and cell.rate is not None:
         css = "hollow" if cell.evidence == "directional" else "solid"
         if cell.low is not None and cell.high is not None:
-            low, high = place(clamp(cell.low / top)), place(clamp(cell.high / top))
+            low, high = _along(cell.low, top), _along(cell.high, top)
             parts.append(Markup('<line class="iv {}" x1="{}%" x2="{}%" y1="50%" y2="50%"/>').format(css, low, high))
             if cell.high > top:
-                parts.append(Markup('<text class="off" x="100%" y="50%" dy=".35em">›</text>'))
-        at = place(clamp(cell.rate / top))
+                parts.append(Markup('<text class="off" x="100%" y="50%" dy=".35em">\u203a</text>'))
+        at = _along(cell.rate, top)
         parts.append(Markup('<circle class="{}" cx="{}%" cy="50%" r="4"/>').format(css, at))
     parts.append(Markup("</svg>"))
     return Markup("").join(parts)
@@ -181,8 +191,8 @@ def data(
 ) -> dict[str, Any]:
     """All conversions at the primary horizon, so that the script can show another period.
 
-    `cells[d][s][t][p]` is null, or [n, code], or [n, code, converted, lost, open, rate, low, high, median] with rates in
-    millionths; code = evidence * 16 + reason. Position 0 of `dimensions` is the total.
+    `cells[d][s][t][p]` is null, or [n, code], or [n, code, converted, lost, open, rate, low, high, median] with rates
+    in millionths; code = evidence * 16 + reason. Position 0 of `dimensions` is the total.
     """
     periods = facts.periods()
     reasons = ["", *words.REASONS]

@@ -72,9 +72,10 @@ def conversion(facts: Facts, step: Transition, cell: Cell, period: Period, score
     reached = REACHED.get(step.to_stage, f"reached {facts.label('stage', step.to_stage)}")
     assert cell.rate is not None  # the caller only verbalises published cells
     interval = "" if cell.low is None or cell.high is None else f" ({words.between(cell.low, cell.high, 'rate')})"
+    change = change_clause(change_of(score), "rate", cell.rate, f"the previous {period.grain}")
     return (
         f"Of {words.count(cell.n)} {entered} in {period.label}, {words.number(cell.rate, 'rate')} {reached} within "
-        f"{facts.horizon}{NBSP}days{interval}{change_clause(change_of(score), 'rate', cell.rate, f'the previous {period.grain}')}."
+        f"{facts.horizon}{NBSP}days{interval}{change}."
         f"{caveat_clause(cell.evidence, cell.reason, cell.caveat)}"
     )
 
@@ -241,9 +242,9 @@ def dots(facts: Facts, steps: dict[str, Transition], periods: dict[Transition, P
         return "Too few to say whether any segment changed: no segment has both periods published."
     expected = words.significant(comparable * 0.05, 1 if comparable < 200 else 2)
     return (
-        f"Against the period before, {moved['higher']} of {comparable} comparable segments are higher, {moved['lower']} "
-        f"are lower and {moved['no clear difference']} show no clear difference; in {comparable} unchanged segments about "
-        f"{expected} would look changed by chance."
+        f"Against the period before, {moved['higher']} of {comparable} comparable segments are higher, "
+        f"{moved['lower']} are lower and {moved['no clear difference']} show no clear difference; in {comparable} "
+        f"unchanged segments about {expected} would look changed by chance."
     )
 
 
@@ -315,13 +316,14 @@ def velocity(latest: Sequence[Velocity]) -> str:
 
 
 def gates(checks: Sequence[Check]) -> str:
+    """Checks by status."""
     if not checks:
         return "No check has reported, so nothing vouches for these numbers."
     tally = {status: sum(check.status == status for check in checks) for status in ("blocked", "flagged", "pass")}
     rest = len(checks) - sum(tally.values())
     return (
-        f"Of {words.count(len(checks))} checks {tally['pass']} passed, {tally['flagged']} are flagged, "
-        f"{tally['blocked']} are blocked and {rest} could not be judged or do not apply."
+        f"Of {words.count(len(checks))} checks {tally['pass']} passed; blocked: {tally['blocked']}, flagged: "
+        f"{tally['flagged']}, not judged or not applicable: {rest}."
     )
 
 
@@ -347,6 +349,7 @@ def published(facts: Facts) -> str:
 
 
 def caveats(facts: Facts) -> str:
+    """The share of cells that are not reportable, and the most frequent reason."""
     counts = facts.evidence[facts.evidence["reason"] != "not_applicable"]
     cells = int(counts["cells"].sum())
     weak = counts[counts["evidence"] != "reportable"]
@@ -354,8 +357,9 @@ def caveats(facts: Facts) -> str:
         return "Every published cell is reportable."
     by_reason = weak.groupby("reason")["cells"].sum()
     code = str(min(by_reason.items(), key=lambda item: (-item[1], str(item[0])))[0])
+    share = words.percent(float(weak["cells"].sum()) / cells)
     return (
-        f"{words.percent(float(weak['cells'].sum()) / cells)}{NBSP}% of the {words.count(cells)} cells that apply are not "
+        f"{share}{NBSP}% of the {words.count(cells)} cells that apply are not "
         f"reportable; the most frequent reason is that {_reason_clause(code)}."
     )
 

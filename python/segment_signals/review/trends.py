@@ -13,7 +13,6 @@ from segment_signals.review.views import Step, cell_view, interval_text
 from segment_signals.review.words import Period
 
 
-
 def grain(facts: Facts) -> str:
     """Months, unless fewer than half of the months that are old enough are reportable in the median panel."""
     shares = []
@@ -34,10 +33,11 @@ def grain(facts: Facts) -> str:
 
 
 def panels(facts: Facts, steps: Sequence[Step], grain: str) -> list[dict[str, Any]]:
+    """One panel per step: title, finding, chart and the rows of its table, newest first."""
     series: dict[Transition, list[tuple[Period, Cell]]] = {step.step: [] for step in steps}
-    for (dimension, _, step, period), cell in facts.cells.items():
+    for (dimension, _, found, period), cell in facts.cells.items():
         if dimension == TOTAL and period.grain == grain and period.is_complete(facts.as_of):
-            series[step].append((period, cell))
+            series[found].append((period, cell))
 
     def highest(chosen: Sequence[Step]) -> list[float]:
         return [
@@ -49,7 +49,7 @@ def panels(facts: Facts, steps: Sequence[Step], grain: str) -> list[dict[str, An
 
     # Steps share a scale. End to end is an order of magnitude smaller: it has its own, and its subtitle says so.
     shared = min(1.0, charts.ceiling(highest([step for step in steps if not step.step.is_end_to_end])))
-    panels = []
+    made = []
     for number, step in enumerate(steps):
         rows = sorted(series[step.step], key=lambda item: item[0].index)
         if not rows:
@@ -69,16 +69,22 @@ def panels(facts: Facts, steps: Sequence[Step], grain: str) -> list[dict[str, An
         ]
         finding = sentences.trend(facts, step.step, grain)
         label = f"{step.label} by {grain} of entry. {finding}"
-        panels.append(
+        made.append(
             {
                 "step": step,
                 "own_scale": own,
                 "finding": finding,
                 "svg": Markup(charts.trend_svg(points, top=top, unit="rate", label=label, prefix=f"trend{number}")),
                 "rows": [
-                    (period, cell, cell_view(cell, step.decimals, 0.0), interval_text(cell, step.decimals), facts.changes.get((TOTAL, TOTAL, step.step.rate_metric, period)))
+                    (
+                        period,
+                        cell,
+                        cell_view(cell, step.decimals, 0.0),
+                        interval_text(cell, step.decimals),
+                        sentences.change_of(facts.changes.get((TOTAL, TOTAL, step.step.rate_metric, period))),
+                    )
                     for period, cell in reversed(rows)
                 ],
             }
-        )  # fmt: skip
-    return panels
+        )
+    return made

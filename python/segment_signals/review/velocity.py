@@ -12,8 +12,6 @@ from segment_signals.review.facts import TOTAL, Facts, Velocity, newest_mature
 from segment_signals.review.views import Term, term
 from segment_signals.review.words import Period
 
-
-
 BASIS_TITLES = {
     "cohort": "Cohort basis: opportunities that qualified in the period",
     "closed": "Closed basis: deals that closed in the period",
@@ -26,12 +24,13 @@ LEVERS = ("opportunities", "win rate", "deal amount", "cycle days")
 
 
 def blocks(facts: Facts) -> dict[str, Any]:
+    """The finding, and a block per basis and currency: the unbiased basis first."""
     bases = sorted(
         {(row.basis, row.currency) for row in facts.velocities},
         key=lambda key: (key[0] != "cohort", key),
     )
     latest: list[Velocity] = []
-    blocks = []
+    made = []
     everything = [row for row in facts.velocities if row.dimension == TOTAL and row.period.grain == "quarter"]
     ends = [
         min(row.high, 2 * row.value) if row.high is not None else row.value
@@ -49,7 +48,7 @@ def blocks(facts: Facts) -> dict[str, Any]:
             (row for row in total if row.period.grain == "quarter" and row.period.is_complete(facts.as_of)),
             key=lambda row: row.period.index,
         )
-        blocks.append(
+        made.append(
             {
                 "basis": basis,
                 "title": BASIS_TITLES.get(basis, f"Basis: {basis}"),
@@ -60,14 +59,14 @@ def blocks(facts: Facts) -> dict[str, Any]:
                 "levers": _levers(facts, shown),
                 "trend": _velocity_trend(quarters, charts.ceiling(ends), currency, basis, number),
                 "waterfall": _velocity_waterfall(shown, basis, number),
-                "quarters": [_velocity_row(facts, row) for row in reversed(quarters)],
+                "quarters": [_velocity_row(row) for row in reversed(quarters)],
                 "segments": _velocity_segments(facts, rows, period),
             }
         )
-    return {"finding": sentences.velocity(latest), "blocks": blocks}
+    return {"finding": sentences.velocity(latest), "blocks": made}
 
 
-def _velocity_row(facts: Facts, row: Velocity) -> dict[str, Any]:
+def _velocity_row(row: Velocity) -> dict[str, Any]:
     is_held = not row.is_published
     reason = words.reason_of(row.reason)
     return {
@@ -167,7 +166,7 @@ def _velocity_segments(facts: Facts, rows: Sequence[Velocity], period: Period | 
                 {
                     "term": term(facts, "dimension", dimension.code),
                     "dimension": dimension,
-                    "rows": [_velocity_row(facts, row) for row in listed],
+                    "rows": [_velocity_row(row) for row in listed],
                 }
             )
     return blocks

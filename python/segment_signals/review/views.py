@@ -43,6 +43,7 @@ class Step:
 
 
 def slug(text: str) -> str:
+    """Letters and digits, the rest as single hyphens."""
     return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")
 
 
@@ -52,6 +53,7 @@ def anchor(kind: str, code: str) -> str:
 
 
 def term(facts: Facts, kind: str, code: str) -> Term:
+    """The label of a code, linked where the page holds its definition."""
     is_defined = kind in LINKED_KINDS and any(row.kind == kind and row.code == code for row in facts.definitions)
     return Term(facts.label(kind, code), f"#{anchor(kind, code)}" if is_defined else None)
 
@@ -62,6 +64,7 @@ def short(text: str | None) -> str:
 
 
 def clamp(share: float) -> float:
+    """Cut to 0..1."""
     return min(max(share, 0.0), 1.0)
 
 
@@ -77,6 +80,7 @@ def shade(rate: float, top: float) -> int:
 
 
 def step_view(facts: Facts, step: Transition, period: Period | None) -> Step:
+    """A transition with its label, period, decimals and the top of its shade: the highest reportable quarterly rate."""
     quarters = [
         cell.rate
         for (_, _, found, when), cell in facts.cells.items()
@@ -118,6 +122,7 @@ def cell_view(cell: Cell | None, decimals: int, shade_top: float) -> CellView:
 
 
 def interval_text(cell: Cell | None, decimals: int) -> str:
+    """'25.4 to 30.5', in percent without the sign; empty where nothing is published."""
     if cell is None or cell.low is None or cell.high is None:
         return ""
     return f"{words.percent(cell.low, decimals)} to {words.percent(cell.high, decimals)}"

@@ -23,16 +23,17 @@ CURRENCY_SIGNS = {"USD": "$", "EUR": "€", "GBP": "£"}
 EVIDENCE = ("reportable", "directional", "suppressed")
 EVIDENCE_MARKS = {"reportable": "●", "directional": "○", "suppressed": "▨"}
 EVIDENCE_RULES = {
-    "reportable": "Enough records, an interval that is narrow enough and complete data: the value can be quoted with its interval.",
+    "reportable": "Enough records, a narrow interval and complete data: the value can be quoted with its interval.",
     "directional": "Fewer records, few outcomes of one kind, a wide interval or gaps in the data: quote the value only "
     "together with its caveat. Drawn hollow.",
-    "suppressed": "Held back: no value and no interval are published; the number of records and the reason are. Drawn hatched.",
+    "suppressed": "Held back: no value and no interval are published, only the number of records and the reason. "
+    "Drawn hatched.",
 }
 
 
 @dataclass(frozen=True)
 class Reason:
-    """Why a cell is not reportable: its code, the words that fit into a cell, and a sentence part for hover and text."""
+    """Why a cell is not reportable: its code, the words that fit into a cell, and a clause for hover and text."""
 
     code: str
     short: str
@@ -82,6 +83,7 @@ class Period:
 
     @property
     def months(self) -> int:
+        """Length in months."""
         return 3 if self.grain == "quarter" else 1
 
     @property
@@ -97,6 +99,7 @@ class Period:
 
     @property
     def label(self) -> str:
+        """'May 2025', '2025 Q2', or 'Q starting Feb 2025' where the quarter is not a calendar quarter."""
         name = MONTHS[self.start.month - 1]
         if self.grain != "quarter":
             return f"{name}{NBSP}{self.start.year}"
@@ -116,6 +119,7 @@ class Period:
 
 
 def day(value: date | None) -> str:
+    """'30 Jun 2025'."""
     return "unknown" if value is None else f"{value.day}{NBSP}{MONTHS[value.month - 1]}{NBSP}{value.year}"
 
 

@@ -22,6 +22,7 @@ from typing import BinaryIO
 import duckdb
 
 from segment_signals.sources.mapping import (
+    BLANKS,
     Block,
     ExportError,
     ExportMapping,
@@ -32,7 +33,6 @@ from segment_signals.sources.mapping import (
 )
 from segment_signals.sources.values import identifier, literal
 
-_WHITESPACE = " \t\r\n\u00a0\ufeff"
 _DELIMITERS = (",", ";", "\t", "|")
 _GLOB_SIGNS = "*?["
 _HEADER_LINES = 100  # a header over more lines has a quotation mark that nothing closes
@@ -85,9 +85,7 @@ def find_files(mapping: ExportMapping, project_dir: Path) -> dict[str, tuple[Fou
     return {block.key: _block_files(block, folder, mapping, project_dir) for block in mapping.blocks}
 
 
-def read_header(
-    connection: duckdb.DuckDBPyConnection, found: FoundFile, columns: Collection[str]
-) -> SourceFile:
+def read_header(connection: duckdb.DuckDBPyConnection, found: FoundFile, columns: Collection[str]) -> SourceFile:
     """The header of a file; `columns`, those the mapping reads, tell which delimiter it is written with.
 
     Raises ExportError where the file has no header, cannot be read or names a column twice.
@@ -108,30 +106,21 @@ def check_columns(source: SourceFile, block: Block, mapping: ExportMapping) -> N
 
     Raises ExportError listing those it has not, each with the nearest names of the header.
     """
-    missing = [
-        (column, place) for column, place in block.source_columns.items() if column not in source.header
-    ]
+    missing = [(column, place) for column, place in block.source_columns.items() if column not in source.header]
     if not missing:
         return
     names = [name for name in source.header if name]
     problems = []
     for column, place in missing:
         near = nearest(column, names, count=3, cutoff=0.4)
-        hint = (
-            f"nearest: {', '.join(map(quoted, near))}"
-            if near
-            else f"it has {listed([*map(quoted, names)], ', ')}"
-        )
+        hint = f"nearest: {', '.join(map(quoted, near))}" if near else f"it has {listed([*map(quoted, names)], ', ')}"
         problems.append(f"{quoted(column)} for {place} ({hint})")
     raise ExportError(
-        f"{source.found.label}: the header does not have {listed(problems)}. "
-        f"Mend the names in {mapping.label}."
+        f"{source.found.label}: the header does not have {listed(problems)}. Mend the names in {mapping.label}."
     )
 
 
-def land(
-    connection: duckdb.DuckDBPyConnection, source: SourceFile, columns: Collection[str], table: str
-) -> None:
+def land(connection: duckdb.DuckDBPyConnection, source: SourceFile, columns: Collection[str], table: str) -> None:
     """Create the temporary table `table` with the trimmed text of `columns`; empty text is null.
 
     Raises ExportError where the file cannot be read as its kind.
@@ -177,9 +166,7 @@ def _folder(mapping: ExportMapping) -> Path:
     )
 
 
-def _block_files(
-    block: Block, folder: Path, mapping: ExportMapping, project_dir: Path
-) -> tuple[FoundFile, ...]:
+def _block_files(block: Block, folder: Path, mapping: ExportMapping, project_dir: Path) -> tuple[FoundFile, ...]:
     literal_file = folder / block.file
     if literal_file.is_file():  # before any glob: a name may hold brackets
         paths = [literal_file]
@@ -198,8 +185,7 @@ def _block_files(
     for file in files:
         if file.path.suffix.lower() in _SPREADSHEETS:
             raise ExportError(
-                f"{file.label} is a spreadsheet ({block.key}.file). "
-                "Save the sheet as CSV UTF-8, and name that file."
+                f"{file.label} is a spreadsheet ({block.key}.file). Save the sheet as CSV UTF-8, and name that file."
             )
     return files
 
@@ -221,9 +207,7 @@ def open_bytes(found: FoundFile) -> Iterator[BinaryIO]:
             yield stream  # type: ignore[misc]
     except (OSError, EOFError) as error:
         problem = getattr(error, "strerror", None) or str(error)
-        raise ExportError(
-            f"{found.label} cannot be read ({problem}). Check the file, or export it again."
-        ) from error
+        raise ExportError(f"{found.label} cannot be read ({problem}). Check the file, or export it again.") from error
 
 
 def _csv_header(found: FoundFile, columns: Collection[str]) -> SourceFile:
@@ -238,8 +222,7 @@ def _csv_header(found: FoundFile, columns: Collection[str]) -> SourceFile:
     header, last_line = splits[delimiter]
     if not any(header):
         raise ExportError(
-            f"{found.label} has no header in its first line. "
-            "Export it again with the names of its columns there."
+            f"{found.label} has no header in its first line. Export it again with the names of its columns there."
         )
     newline = "\r\n" if last_line.endswith("\r\n") else "\r" if last_line.endswith("\r") else "\n"
     return SourceFile(found=found, header=header, delimiter=delimiter, newline=newline)
@@ -249,17 +232,13 @@ def _split(head: Sequence[str], delimiter: str, found: FoundFile) -> tuple[tuple
     """The names in a CSV's header, and the line that the header ends with."""
     reader = csv.reader(head, delimiter=delimiter)
     try:
-        names = tuple(name.strip(_WHITESPACE) for name in next(reader, []))
+        names = tuple(name.strip(BLANKS) for name in next(reader, []))
     except csv.Error as error:
-        raise ExportError(
-            f"{found.label}: the header is no line of a CSV ({error}). Export the file again."
-        ) from error
+        raise ExportError(f"{found.label}: the header is no line of a CSV ({error}). Export the file again.") from error
     if any(sign == "\0" or "\ud800" <= sign <= "\udfff" for name in names for sign in name):
         raise ExportError(f"{found.label}: the header is not UTF-8 text. {_SAVE_AS_UTF8}")
     if reader.line_num == _HEADER_LINES:
-        raise ExportError(
-            f"{found.label}: a quotation mark in the header is not closed. Mend the first line."
-        )
+        raise ExportError(f"{found.label}: a quotation mark in the header is not closed. Mend the first line.")
     return names, head[reader.line_num - 1] if names else ""
 
 
@@ -270,12 +249,10 @@ def _parquet_header(connection: duckdb.DuckDBPyConnection, found: FoundFile) -> 
         raise _unreadable(found, error) from error
     return SourceFile(
         found=found,
-        header=tuple(str(row[0]).strip(_WHITESPACE) for row in rows),
+        header=tuple(str(row[0]).strip(BLANKS) for row in rows),
         names=tuple(str(row[0]) for row in rows),
-        native=frozenset(str(row[0]).strip(_WHITESPACE) for row in rows if row[1] != "VARCHAR"),
-        instants=frozenset(
-            str(row[0]).strip(_WHITESPACE) for row in rows if row[1] == "TIMESTAMP WITH TIME ZONE"
-        ),
+        native=frozenset(str(row[0]).strip(BLANKS) for row in rows if row[1] != "VARCHAR"),
+        instants=frozenset(str(row[0]).strip(BLANKS) for row in rows if row[1] == "TIMESTAMP WITH TIME ZONE"),
     )
 
 
@@ -300,9 +277,9 @@ def _column_sql(source: SourceFile, column: str) -> str:
 
 def _trimmed_sql(value: str) -> str:
     # Looking first is twice as fast as trimming every value, since few have anything to trim.
-    blank = f"[{_WHITESPACE}]"
+    blank = f"[{BLANKS}]"
     padded = f"regexp_matches({value}, {literal(f'^{blank}|{blank}$')})"
-    return f"nullif(case when {padded} then trim({value}, {literal(_WHITESPACE)}) else {value} end, '')"
+    return f"nullif(case when {padded} then trim({value}, {literal(BLANKS)}) else {value} end, '')"
 
 
 def _reader_sql(source: SourceFile, options: str = "") -> str:
@@ -353,8 +330,7 @@ def _csv_error(
     if row is None:
         if "invalid state" in str(error):
             return ExportError(
-                f"{source.found.label} mixes different line ends. "
-                "Save the file again with one kind of line end."
+                f"{source.found.label} mixes different line ends. Save the file again with one kind of line end."
             )
         return _unreadable(source.found, error)
     kind, message, position = str(row[0]), str(row[1]), int(row[2])
@@ -369,7 +345,11 @@ def _csv_error(
         )
     if kind in {"MISSING COLUMNS", "TOO MANY COLUMNS"}:
         found = re.search(r"Found: (\d+)", message)
-        count = f"{found[1]} values" if found and kind == "MISSING COLUMNS" else f"more than {width} values"
+        count = (
+            f"{found[1]} value{'s' * (found[1] != '1')}"
+            if found and kind == "MISSING COLUMNS"
+            else f"more than {width} values"
+        )
         return ExportError(
             f"{place}: {count} where the header has {width}. "
             "Mend that line: a value that holds a delimiter or a line break needs quotation marks around it."

@@ -25,11 +25,9 @@ def input_hash(project_dir: Path, data_dir: str) -> str:
     project = Path(os.path.abspath(project_dir))
     mapping = load_mapping(project, data_dir)
     files = find_files(mapping, project)
-    paths = {file.name: (file.path, file.label) for found in files.values() for file in found}
+    named = {(file.name, file.label, file.path) for found in files.values() for file in found}
     combined = hashlib.sha256()
-    named = [("", mapping.folder / MAPPING_FILE, mapping.label)]
-    named += [(name, path, label) for name, (path, label) in sorted(paths.items())]
-    for name, path, label in named:
+    for name, label, path in [("", mapping.label, mapping.folder / MAPPING_FILE), *sorted(named)]:
         try:
             with path.open("rb") as stream:
                 content = hashlib.file_digest(stream, "sha256").digest()

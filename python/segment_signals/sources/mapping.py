@@ -22,6 +22,7 @@ import yaml
 ColumnType = Literal["text", "integer", "amount", "timestamp", "date", "boolean"]
 
 MAPPING_FILE = "mapping.yml"
+BLANKS = " \t\r\n\u00a0\ufeff"  # what surrounds names and values without being part of them
 MAX_LISTED = 5  # problems named in one message: enough to mend by, few enough to read
 
 
@@ -199,9 +200,7 @@ class ExportMapping:
 
     def custom_columns(self, entity: str) -> tuple[str, ...]:
         """The custom columns of an entity, in order of first appearance."""
-        return tuple(
-            dict.fromkeys(name for block in self.entities.get(entity, ()) for name in block.custom_columns)
-        )
+        return tuple(dict.fromkeys(name for block in self.entities.get(entity, ()) for name in block.custom_columns))
 
     def is_provided(self, entity: str, column: str) -> bool:
         """Whether any block of the entity maps the column."""
@@ -326,9 +325,7 @@ def _load_yaml(path: Path, label: str) -> dict[str, Any]:
         line = f", line {mark.line + 1}" if mark else ""
         raise ExportError(f"{label}{line}: not valid YAML ({error.problem}). Mend that line.") from error
     except yaml.YAMLError as error:
-        raise ExportError(
-            f"{label}: not valid YAML ({str(error).splitlines()[0]}). Mend the file."
-        ) from error
+        raise ExportError(f"{label}: not valid YAML ({str(error).splitlines()[0]}). Mend the file.") from error
     except ValueError as error:  # a scalar that looks like a date and is none, such as 2024-02-30
         raise ExportError(f"{label}: not valid YAML ({error}). Mend or quote that value.") from error
     if not isinstance(document, dict):
@@ -371,8 +368,7 @@ def _currency(value: object, label: str) -> str | None:
     if value is None or (isinstance(value, str) and re.fullmatch(r"[A-Z]{3}", value)):
         return value
     raise ExportError(
-        f"{label}: currency is {_shown(value)}, which is not a currency code. "
-        "Write three capitals, such as USD."
+        f"{label}: currency is {_shown(value)}, which is not a currency code. Write three capitals, such as USD."
     )
 
 
@@ -381,11 +377,11 @@ def _formats(block: Mapping[str, Any], inherited: ValueFormats, label: str, pref
     formats = inherited
     if "timezone" in block:
         zone = _text(block["timezone"], label, f"{prefix}timezone", "a time zone such as Europe/Paris")
-        formats = replace(formats, timezone=zone.strip())
+        formats = replace(formats, timezone=zone.strip(BLANKS))
     if "null_words" in block:
         words = _texts(block["null_words"], label, f"{prefix}null_words")
         # An empty cell is no value whatever else the export writes for one.
-        formats = replace(formats, null_words=("", *(word.strip() for word in words if word.strip())))
+        formats = replace(formats, null_words=("", *(word.strip(BLANKS) for word in words if word.strip(BLANKS))))
     if "date_formats" in block:
         date_formats = _texts(block["date_formats"], label, f"{prefix}date_formats")
         for date_format in date_formats:
@@ -410,9 +406,7 @@ def _number_format(value: object, label: str, key: str) -> tuple[str, str]:
     for sign, may_be_empty in ((thousands, True), (decimal, False)):
         is_sign = isinstance(sign, str) and len(sign) == 1 and not re.match(r"[\w+-]", sign)
         if not is_sign and not (sign == "" and may_be_empty):
-            raise ExportError(
-                f"{label}: {key} holds {_shown(sign)}, which is not a sign between digits. {mend}"
-            )
+            raise ExportError(f"{label}: {key} holds {_shown(sign)}, which is not a sign between digits. {mend}")
     if thousands == decimal:
         raise ExportError(f"{label}: {key} gives {quoted(decimal)} both meanings. {mend}")
     return thousands, decimal
@@ -437,8 +431,7 @@ def _entities(value: object, formats: ValueFormats, label: str) -> dict[str, tup
         key = f"entities.{entity}"
         if isinstance(blocks, list) and blocks:
             entities[entity] = tuple(
-                _block(block, entity, f"{key}[{number}]", formats, label)
-                for number, block in enumerate(blocks, 1)
+                _block(block, entity, f"{key}[{number}]", formats, label) for number, block in enumerate(blocks, 1)
             )
         else:
             entities[entity] = (_block(blocks, entity, key, formats, label),)
@@ -474,16 +467,15 @@ def _where(value: object, label: str, key: str) -> tuple[tuple[str, str | bool],
     for column, wanted in value.items():
         if wanted is None or isinstance(wanted, (dict, list)):
             raise ExportError(f"{label}: {key}.{column} is {_shown(wanted)}. Give it one value.")
-        conditions.append((str(column).strip(), wanted if isinstance(wanted, bool) else str(wanted).strip()))
+        text = wanted if isinstance(wanted, bool) else str(wanted).strip(BLANKS)
+        conditions.append((str(column).strip(BLANKS), text))
     return tuple(conditions)
 
 
 def _columns(value: object, entity: str, key: str, label: str) -> dict[str, ColumnSource]:
     canonical = {column.name: column for column in ENTITIES[entity]}
     if value is not None and not isinstance(value, dict):
-        raise ExportError(
-            f"{label}: {key}.columns is {_shown(value)}. Write it as canonical column: source column."
-        )
+        raise ExportError(f"{label}: {key}.columns is {_shown(value)}. Write it as canonical column: source column.")
     columns = {str(name): spec for name, spec in (value or {}).items()}
     unknown = [
         quoted(name) + (f" (nearest: '{near[0]}')" if (near := nearest(name, canonical)) else "")
@@ -508,9 +500,7 @@ def _custom_columns(value: object, entity: str, key: str, label: str) -> dict[st
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise ExportError(
-            f"{label}: {key}.custom_columns is {_shown(value)}. Write it as column: source column."
-        )
+        raise ExportError(f"{label}: {key}.custom_columns is {_shown(value)}. Write it as column: source column.")
     taken = {"source_file", "source_row", *(column.name for column in ENTITIES[entity])}
     columns = {str(name): spec for name, spec in value.items()}
     for name in columns:
@@ -575,9 +565,9 @@ def _source(spec: object, column: CanonicalColumn) -> ColumnSource:
 
 def _source_column(value: object) -> str:
     # YAML reads bare No, Yes, On as booleans and ~ as nothing: such headers need quotation marks.
-    if isinstance(value, bool) or not isinstance(value, (str, int, float)) or not str(value).strip():
+    if isinstance(value, bool) or not isinstance(value, (str, int, float)) or not str(value).strip(BLANKS):
         raise _SpecError(f"is {_shown(value)}, not the name of a source column (quote the name if it is one)")
-    return str(value).strip()
+    return str(value).strip(BLANKS)
 
 
 _CONSTANTS: Mapping[ColumnType, str] = MappingProxyType(
@@ -635,16 +625,13 @@ def _check_lookups(mapping: ExportMapping) -> None:
             if entity not in mapping.entities:
                 what = "the mapping has no" if entity in ENTITIES else "there is no entity"
                 raise ExportError(
-                    f"{place}, but {what} {entity}. "
-                    f"Look up one of the mapped entities: {', '.join(mapping.entities)}."
+                    f"{place}, but {what} {entity}. Look up one of the mapped entities: {', '.join(mapping.entities)}."
                 )
             if key_of(entity) is None:
                 raise ExportError(f"{place}, but {entity} has no key. Look up an entity that has one.")
             texts = [known.name for known in ENTITIES[entity] if known.type == "text"]
             mapped = [
-                known
-                for known in [*texts, *mapping.custom_columns(entity)]
-                if mapping.is_provided(entity, known)
+                known for known in [*texts, *mapping.custom_columns(entity)] if mapping.is_provided(entity, known)
             ]
             if column not in mapped:
                 raise ExportError(
@@ -667,9 +654,7 @@ def _texts(value: object, label: str, key: str) -> tuple[str, ...]:
         raise ExportError(f'{label}: {key} is {_shown(value)}, not a list. Write it as ["..."].')
     for item in value:
         if isinstance(item, bool) or not isinstance(item, (str, int, float)):
-            raise ExportError(
-                f"{label}: {key} holds {_shown(item)}, which is not text. Put it in quotation marks."
-            )
+            raise ExportError(f"{label}: {key} holds {_shown(item)}, which is not text. Put it in quotation marks.")
     return tuple(str(item) for item in value)
 
 

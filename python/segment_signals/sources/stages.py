@@ -210,9 +210,7 @@ class Reading:
             column = stage.columns[number]
             what, mend = _TYPE_WORDS[column.type]
             text = _text_sql(block.sources[column.name], block, source)
-            value = self._connection.execute(
-                f"select {text} from temp.{landed} where source_row = {row}"
-            ).fetchone()
+            value = self._connection.execute(f"select {text} from temp.{landed} where source_row = {row}").fetchone()
             shown = quoted(value[0] if value else None)
             problems.append((row, f"{shown} is not {what} ({block.column_key(column.name)})"))
             mends[mend] = None
@@ -326,9 +324,7 @@ def resolved_sql(stage: Stage) -> str:
         found = ", ".join(ids.get(column.name, ()))
         columns.append(f"coalesce({found}, {own}) as {identifier(column.name)}" if found else own)
     order = " order by s.part, s.source_row" if joins else ""  # a join need not keep the order of rows
-    return (
-        f"select s.source_file, s.source_row, {', '.join(columns)} from temp.{stage.table} as s{joins}{order}"
-    )
+    return f"select s.source_file, s.source_row, {', '.join(columns)} from temp.{stage.table} as s{joins}{order}"
 
 
 def _text_sql(spec: ColumnSource, block: Block, source: SourceFile) -> str:

@@ -358,9 +358,11 @@ def _screen(predictive: Predictive, observed: Floats, df: Floats, family: Intege
 
 
 def _deviates(predictive: Predictive, observed: Floats, df: Floats) -> Floats:
-    """Standard normal deviates of observed values, shape (k, T), within +-8; `df` of shape (k,)."""
+    """Standard normal deviates of observed values, shape (k, T) or (k,), within +-8; `df` of shape (k,)."""
     middle = predictive.mid_distribution(observed)
-    p_value = with_estimated_variance(np.minimum(2 * np.minimum(middle, 1 - middle), 1), df[:, np.newaxis])
+    p_value = with_estimated_variance(
+        np.minimum(2 * np.minimum(middle, 1 - middle), 1), df if observed.ndim == 1 else df[:, np.newaxis]
+    )
     known = ~np.isnan(p_value)
     size = special.ndtri(np.maximum(np.where(known, p_value, 1) / 2, special.ndtr(-8.0)))
     return np.where(known, np.where(middle < 0.5, size, -size), np.nan)

@@ -29,7 +29,9 @@ class ChangeDecomposition:
         mix_effect, rate_effect: shape (g,).
         rate_effect_low, rate_effect_high: shape (g,), interval of the rate effect given the two mixes.
         opposed_share: shape (g,), mean share of the segments whose rates moved against the total.
-        is_simpson: shape (g,), opposed_share at least the limit.
+        is_simpson: shape (g,), opposed_share at least the limit, and the rate effect beyond its interval against the
+            total. Without the second half a pure change of mix is flagged by coin-tossing rates: 14 % of the time with
+            two segments, 4 to 10 % with five.
         mix_contribution, rate_contribution: shape (k,), what each segment adds to the two effects. Mix contributions
             are relative to the mean total, so a growing segment adds where its rate is above it.
     """
@@ -105,6 +107,7 @@ def decompose_change(
     variance = mean_share**2 * pooled * (1 - pooled) * (ratio(1, sample_0) + ratio(1, sample_1))
     half = special.ndtri((1 + confidence) / 2) * root(group_sum(np.where(both, variance, 0), group, groups))
     unknown = np.isnan(total_change)
+    is_against = (rate_effect * total_change < 0) & (np.abs(rate_effect) > half)
     return ChangeDecomposition(
         previous_rate=total_0,
         current_rate=total_1,
@@ -114,7 +117,7 @@ def decompose_change(
         rate_effect_low=rate_effect - half,
         rate_effect_high=rate_effect + half,
         opposed_share=np.where(unknown, np.nan, opposed_share),
-        is_simpson=~unknown & (opposed_share >= simpson_share),
+        is_simpson=~unknown & (opposed_share >= simpson_share) & is_against,
         mix_contribution=mix,
         rate_contribution=rate,
     )

@@ -12,8 +12,11 @@ from scipy import special
 
 from segment_signals.statistics.arrays import Floats, Integers, ratio
 
-# A tail of a beta-binomial with more terms than this is taken from the beta distribution with the same two moments.
-LONGEST_SUM = 1_000
+# A tail of a beta-binomial with more terms than this is integrated, not summed.
+LONGEST_SUM = 50
+# Nodes and weights of the mean over a standard normal variable.
+NODES, WEIGHTS = np.polynomial.hermite_e.hermegauss(24)
+WEIGHTS = WEIGHTS / WEIGHTS.sum()
 # Terms held at a time: bounds the memory of thousands of segments.
 TERMS_AT_ONCE = 1_000_000
 
@@ -51,18 +54,21 @@ class _Counts:
     def _cdf(self, count: Floats) -> Floats:
         raise NotImplementedError
 
+    def _pmf(self, count: Floats) -> Floats:
+        raise NotImplementedError
+
     def _bracket(self) -> Floats:
         raise NotImplementedError
 
     def mid_distribution(self, value: Floats) -> Floats:
         """P(X < value) + P(X = value) / 2, interpolated between counts (Parzen 2004)."""
         below = np.floor(value)
-        upto = self._cdf(below)
-        middle = (self._cdf(below - 1) + upto) / 2
+        own = self._pmf(below)
+        middle = self._cdf(below) - own / 2
         between = value > below
         if not between.any():
             return middle
-        return np.where(between, middle + (value - below) * ((upto + self._cdf(below + 1)) / 2 - middle), middle)
+        return np.where(between, middle + (value - below) * (own + self._pmf(below + 1)) / 2, middle)
 
     def expected_limits(self, alpha: Floats) -> tuple[Floats, Floats]:
         """Smallest and largest count whose two-sided p-value is above `alpha`."""
@@ -101,15 +107,23 @@ class BetaBinomial(_Counts):
     def _bracket(self) -> Floats:
         return np.where(np.isnan(self.mean + self.correlation), np.nan, self.n + 1)
 
+    def _pmf(self, count: Floats) -> Floats:
+        known = ~np.isnan(count + self._bracket())
+        result = np.where(known, 0.0, np.nan)
+        inside = known & (count >= 0) & (count <= self.n)
+        x, n, mean = count[inside], self.n[inside], self.mean[inside]
+        certain = (mean <= 0) | (mean >= 1)
+        a, b = _shapes(np.where(certain, 0.5, mean), self.correlation[inside])
+        result[inside] = np.where(certain, (x == n * mean).astype(np.float64), _beta_binomial_term(x, n, a, b))
+        return result
+
     def _cdf(self, count: Floats) -> Floats:
         known = ~np.isnan(count + self._bracket())
         result = np.where(known, (count >= self.n).astype(np.float64), np.nan)
         inside = known & (count >= 0) & (count < self.n)
         x, n, mean, rho = count[inside], self.n[inside], self.mean[inside], self.correlation[inside]
         certain = (mean <= 0) | (mean >= 1)
-        mean = np.where(certain, 0.5, mean)
-        precision = 1 / rho - 1
-        a, b = mean * precision, (1 - mean) * precision
+        a, b = _shapes(np.where(certain, 0.5, mean), rho)
         # The shorter side is summed: 0 .. x of the conversions, or 0 .. n - x - 1 of the others.
         is_lower = x + 1 <= n - x
         last = np.where(is_lower, x, n - x - 1)
@@ -117,11 +131,7 @@ class BetaBinomial(_Counts):
         short = last < LONGEST_SUM
         first, second = np.where(is_lower, a, b), np.where(is_lower, b, a)
         side[short] = _beta_binomial_sum(last[short], n[short], first[short], second[short])
-        wide = 1 / (rho + (1 - rho) / n) - 1
-        share = np.where(is_lower, mean, 1 - mean)
-        with np.errstate(under="ignore"):
-            smooth = special.betainc(share * wide, (1 - share) * wide, (last + 0.5) / n)
-        side[~short] = smooth[~short]
+        side[~short] = _beta_binomial_integral(last[~short], n[~short], first[~short], second[~short])
         below = np.where(is_lower, side, 1 - side)
         result[inside] = np.where(certain, (self.mean[inside] <= 0).astype(np.float64), below)
         return result
@@ -130,6 +140,35 @@ class BetaBinomial(_Counts):
         """P(X < low or X > high) if the rate were 1 + `change` times as large, at most 1."""
         changed = replace(self, mean=np.clip(self.mean * (1 + change), 0, 1))
         return changed._cdf(low - 1) + 1 - changed._cdf(high)
+
+
+def _shapes(mean: Floats, correlation: Floats) -> tuple[Floats, Floats]:
+    """a and b of a beta distribution."""
+    precision = 1 / correlation - 1
+    return mean * precision, (1 - mean) * precision
+
+
+def _beta_binomial_integral(x: Floats, n: Floats, a: Floats, b: Floats) -> Floats:
+    """P(X <= x), shape (k,), for more than `LONGEST_SUM` on either side of x.
+
+    At a rate p, X <= x has the probability that Y > p for Y ~ Beta(x + 1, n - x), the (x + 1)-th smallest of n uniform
+    numbers. So P(X <= x) = P(p < Y) for independent beta variables: the mean of the wider one's distribution function
+    over the narrower one, whose logit is nearly normal (Gauss-Hermite quadrature, with Cornish and Fisher's term for
+    the skewness).
+    """
+    c, d = x + 1, n - x
+    is_rate_narrower = special.polygamma(1, a) + special.polygamma(1, b) < special.polygamma(1, c) + special.polygamma(
+        1, d
+    )
+    narrow_a, narrow_b = np.where(is_rate_narrower, a, c), np.where(is_rate_narrower, b, d)
+    wide_a, wide_b = np.where(is_rate_narrower, c, a), np.where(is_rate_narrower, d, b)
+    deviation = np.sqrt(special.polygamma(1, narrow_a) + special.polygamma(1, narrow_b))
+    skewness = (special.polygamma(2, narrow_a) - special.polygamma(2, narrow_b)) / deviation**3
+    node = NODES + skewness[:, np.newaxis] / 6 * (NODES**2 - 1)
+    logit = (special.psi(narrow_a) - special.psi(narrow_b))[:, np.newaxis] + deviation[:, np.newaxis] * node
+    with np.errstate(under="ignore"):
+        below = special.betainc(wide_a[:, np.newaxis], wide_b[:, np.newaxis], special.expit(logit)) @ WEIGHTS
+    return np.where(is_rate_narrower, 1 - below, below)
 
 
 def _beta_binomial_sum(last: Floats, n: Floats, a: Floats, b: Floats) -> Floats:
@@ -142,15 +181,16 @@ def _beta_binomial_sum(last: Floats, n: Floats, a: Floats, b: Floats) -> Floats:
         of = np.repeat(cell, length[cell])
         first: Integers = np.cumsum(length[cell]) - length[cell]
         count = np.arange(len(of)) - np.repeat(first, length[cell])
-        with np.errstate(under="ignore"):
-            terms = np.exp(
-                special.betaln(count + a[of], n[of] - count + b[of])
-                - special.betaln(a, b)[of]
-                - np.log1p(n)[of]
-                - special.betaln(n[of] - count + 1, count + 1)
-            )
-            result[cell] = np.add.reduceat(terms, first)
+        result[cell] = np.add.reduceat(_beta_binomial_term(count.astype(np.float64), n[of], a[of], b[of]), first)
     return np.minimum(result, 1)
+
+
+def _beta_binomial_term(count: Floats, n: Floats, a: Floats, b: Floats) -> Floats:
+    """P(X = count), shape (k,), for 0 <= count <= n."""
+    log_binomial = -np.log1p(n) - special.betaln(n - count + 1, count + 1)
+    with np.errstate(under="ignore"):
+        term: Floats = np.exp(log_binomial + special.betaln(count + a, n - count + b) - special.betaln(a, b))
+    return term
 
 
 @dataclass(frozen=True)
@@ -173,6 +213,9 @@ class NegativeBinomial(_Counts):
     def _bracket(self) -> Floats:
         # Forty standard deviations of the Poisson part and forty lengths of the exponential tail.
         return np.ceil(self.mean + 40 * np.sqrt(self.mean) + 40 * (1 + ratio(self.mean, self.shape)))
+
+    def _pmf(self, count: Floats) -> Floats:
+        return self._cdf(count) - self._cdf(count - 1)
 
     def _cdf(self, count: Floats) -> Floats:
         known = ~np.isnan(count + self.mean + self.shape)

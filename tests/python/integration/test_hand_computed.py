@@ -14,6 +14,7 @@ L3,Web,Japan,Retail,60,Marketing Qualified,2025-01-10T23:30:00Z,,
 L4,Web,Japan,Retail,60,Closed - Not Converted,2025-01-31T23:30:00Z,,
 L5,Fax,Atlantis,,,Marketing Qualified,2025-02-03T09:00:00Z,,
 L6,Web,Japan,Retail,60,Open - Not Contacted,2025-07-05T09:00:00Z,,
+L8,Web,Germany,Software,10,Closed - Converted,2025-01-25T09:00:00Z,2025-01-30,O1
 L7,Web,Japan,Retail,60,Open - Not Contacted,2025-06-25T09:00:00Z,,
 """
 
@@ -42,6 +43,7 @@ O7,,A2,Dreaming,Barter,900,USD,2025-02-10,,false
 OPPORTUNITY_HISTORY = """opportunity,stage,at
 O1,Prospecting,2025-01-20T08:00:00Z
 O1,Prospecting,2025-01-20T08:00:00Z
+O1,Prospecting,2025-01-27T08:00:00Z
 O1,Closed Lost,2025-02-01T08:00:00Z
 O1,Qualification,2025-02-10T08:00:00Z
 O1,Closed Won,2025-02-28T08:00:00Z
@@ -172,6 +174,32 @@ def test_a_skipped_stage_is_reached_with_the_next_one(built: Build) -> None:
     assert journey(built, "L2", "is_primary", "is_mql_imputed", "is_sql_imputed") == (False, True, False)
 
 
+def test_a_lead_that_joins_an_open_deal_keeps_its_own_dates(built: Build) -> None:
+    # L8 came five days after the deal of L1 was opened and was converted on 30 January: it reaches the deal then.
+    assert journey(built, "L8", *DATES, "is_primary") == (
+        date(2025, 1, 25),
+        date(2025, 1, 30),
+        date(2025, 1, 30),
+        date(2025, 1, 30),
+        date(2025, 2, 28),
+        None,
+        False,
+    )
+
+
+def test_the_same_stage_again_is_the_same_visit(built: Build) -> None:
+    # Prospecting comes three times in the history of O1, lost and re-opened make the other visits.
+    assert built.rows(
+        "select source_stage, entered_date, exited_date from core.stage_visits "
+        "where entity_id = 'O1' and entity = 'opportunity' order by visit_number"
+    ) == [
+        ("Prospecting", date(2025, 1, 20), date(2025, 2, 1)),
+        ("Closed Lost", date(2025, 2, 1), date(2025, 2, 10)),
+        ("Qualification", date(2025, 2, 10), date(2025, 2, 28)),
+        ("Closed Won", date(2025, 2, 28), None),
+    ]
+
+
 def test_days_are_days_of_the_reporting_timezone(built: Build) -> None:
     # 23:30 UTC is 00:30 of the next day in Berlin: L3 is of 11 January, L4 of 1 February, the day it was closed.
     assert journey(built, "L3", "lead_date", "mql_date", "lost_date", "is_recycled") == (
@@ -196,6 +224,7 @@ def test_records_after_the_as_of_date_do_not_exist(built: Build) -> None:
         ("L4",),
         ("L5",),
         ("L7",),
+        ("L8",),
         ("O2",),
         ("O3",),
         ("O4",),
@@ -309,7 +338,7 @@ def test_funnel_counts_of_the_fiscal_quarter(built: Build) -> None:
         )
     }
     november, february = date(2024, 11, 1), date(2025, 2, 1)
-    assert counts[november, "lead", "mql"] == (3, 3, 0, 0)  # L1, L2, L3 (29 days after 11 January)
+    assert counts[november, "lead", "mql"] == (4, 4, 0, 0)  # L1, L2, L8, L3 (29 days after 11 January)
     assert counts[february, "lead", "mql"] == (2, 2, 0, 0)  # L4, L5
     assert counts[november, "opportunity", "won"] == (1, 0, 0, 1)  # L1 needed 39 days
     assert counts[february, "opportunity", "won"] == (3, 0, 1, 2)  # O4 lost, O2 and O5 open

@@ -9,7 +9,6 @@ from textwrap import dedent, indent
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from segment_signals.sources.mapping import (
     ENTITIES,
     ColumnSource,
@@ -147,7 +146,8 @@ def test_a_full_mapping_is_read_and_a_block_overrides_the_formats_it_states(tmp_
     }
     assert (won.key, live.key) == ("entities.opportunities[1]", "entities.opportunities[2]")
     assert mapping.custom_columns("opportunities") == ("channel", "motion")
-    assert mapping.is_provided("opportunities", "amount") and not mapping.is_provided("accounts", "industry")
+    assert mapping.is_provided("opportunities", "amount")
+    assert not mapping.is_provided("accounts", "industry")
     assert live.source_columns == {
         "Id": "entities.opportunities[2].columns.opportunity_id",
         "Stage": "entities.opportunities[2].columns.stage",
@@ -166,18 +166,18 @@ def test_the_canonical_shape_is_the_contract() -> None:
         "owners": 6,
         "products": 4,
     }
-    assert [column.name for column in ENTITIES["opportunities"]] == (
+    assert " ".join(column.name for column in ENTITIES["opportunities"]) == (
         "opportunity_id account_id person_id owner_id product_id stage opportunity_type lead_source loss_reason "
         "currency amount created_at close_date closed_at changed_at is_deleted"
-    ).split()
-    assert [column.name for column in ENTITIES["people"]] == (
+    )
+    assert " ".join(column.name for column in ENTITIES["people"]) == (
         "person_id account_id opportunity_id owner_id email title persona lead_source country region industry "
         "employee_count status created_at converted_at changed_at is_deleted"
-    ).split()
-    assert [column.name for column in ENTITIES["accounts"]] == (
+    )
+    assert " ".join(column.name for column in ENTITIES["accounts"]) == (
         "account_id account_name industry employee_count annual_revenue_amount country region parent_account_id "
         "owner_id created_at changed_at is_deleted"
-    ).split()
+    )
     assert [key_of(entity) for entity in ENTITIES] == [
         "account_id",
         "person_id",
@@ -306,9 +306,7 @@ def test_a_list_that_is_none(tmp_path: Path, key: str) -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("word", "shown"), [("NULL", "empty"), ("No", "'false'"), ("2024-01-01", "'2024-01-01'")]
-)
+@pytest.mark.parametrize(("word", "shown"), [("NULL", "empty"), ("No", "'false'"), ("2024-01-01", "'2024-01-01'")])
 def test_a_null_word_that_yaml_reads_as_something_else(tmp_path: Path, word: str, shown: str) -> None:
     assert error(tmp_path, f"null_words: [{word}]\n{mapping_text()}") == (
         f"{LABEL}: null_words holds {shown}, which is not text. Put it in quotation marks."
@@ -508,9 +506,7 @@ def test_the_key_cannot_be_looked_up(tmp_path: Path) -> None:
 
 
 def test_custom_columns_need_usable_names(tmp_path: Path) -> None:
-    base = mapping_text(
-        "people:\n  file: a.csv\n  columns: {person_id: Id, created_at: C}\n  custom_columns: "
-    )
+    base = mapping_text("people:\n  file: a.csv\n  columns: {person_id: Id, created_at: C}\n  custom_columns: ")
     assert error(tmp_path, base + "{Lead Score: L}\n") == (
         f"{LABEL}: entities.people.custom_columns.Lead Score is not a column name. "
         "Use lower-case letters, digits and _, beginning with a letter."
@@ -559,9 +555,7 @@ def test_a_lookup_that_leads_nowhere(tmp_path: Path, lookup: str, problem: str) 
         + "    {entity: {constant: person}, entity_id: Id, stage: S, entered_at: E}\n",
         "  ",
     )
-    assert error(tmp_path, text) == (
-        f"{LABEL}: entities.opportunities.columns.account_id looks up {lookup}, {problem}"
-    )
+    assert error(tmp_path, text) == (f"{LABEL}: entities.opportunities.columns.account_id looks up {lookup}, {problem}")
 
 
 # --- dimension attributes ---
@@ -571,17 +565,14 @@ def test_dimension_attributes_may_be_canonical_or_mapped_custom_columns(tmp_path
     mapping = load(
         tmp_path,
         mapping_text(
-            "people:\n  file: a.csv\n  columns: {person_id: Id, created_at: C}\n"
-            "  custom_columns: {channel: Ch}\n"
+            "people:\n  file: a.csv\n  columns: {person_id: Id, created_at: C}\n  custom_columns: {channel: Ch}\n"
         ),
     )
     attributes = ["people.lead_source", "people.channel", "accounts.industry"]
     check_dimension_attributes(mapping, attributes)
     for attribute in attributes:
         entity, column = attribute.split(".")
-        assert column in [known.name for known in ENTITIES[entity]] or column in mapping.custom_columns(
-            entity
-        )
+        assert column in [known.name for known in ENTITIES[entity]] or column in mapping.custom_columns(entity)
 
 
 @pytest.mark.parametrize(
@@ -592,9 +583,7 @@ def test_dimension_attributes_may_be_canonical_or_mapped_custom_columns(tmp_path
         ("owners.floor", "owners", ""),
     ],
 )
-def test_a_dimension_attribute_that_nothing_maps(
-    tmp_path: Path, attribute: str, entity: str, hint: str
-) -> None:
+def test_a_dimension_attribute_that_nothing_maps(tmp_path: Path, attribute: str, entity: str, hint: str) -> None:
     mapping = load(tmp_path, mapping_text(PEOPLE + "  custom_columns: {channel: Ch}\n"))
     with pytest.raises(ExportError) as caught:
         check_dimension_attributes(mapping, ["people.lead_source", attribute])
@@ -626,10 +615,8 @@ def test_words_for_messages() -> None:
 
 
 @given(st.text(alphabet=st.characters(exclude_categories=["Cs"]), max_size=200))
-def test_any_text_is_a_mapping_or_an_export_error(
-    tmp_path_factory: pytest.TempPathFactory, text: str
-) -> None:
+def test_any_text_is_a_mapping_or_an_export_error(tmp_path_factory: pytest.TempPathFactory, text: str) -> None:
     folder = tmp_path_factory.mktemp("any")
     (folder / "mapping.yml").write_bytes(text.encode())
-    with pytest.raises(ExportError, match="mapping.yml"):  # no such text is a whole mapping
+    with pytest.raises(ExportError, match=r"mapping\.yml"):  # no such text is a whole mapping
         load_mapping(folder, ".")
