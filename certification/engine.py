@@ -14,6 +14,8 @@ import yaml
 
 PROJECT = Path(__file__).parents[1]
 PREFIX = "model.segment_signals."
+# Models that count journeys by cell; everything after them is by cell.
+COUNTS = ("funnel_day_counts", "velocity_facts", "stage_exit_facts", "account_cluster_sums")
 MODELS = Path("compiled", "segment_signals")
 
 
@@ -80,18 +82,21 @@ class Warehouse:
                 f"create table {seed['relation_name']} as "
                 f"select * from read_csv('{PROJECT / seed['original_file_path']}', header = true, columns = {types})"
             )
+        # Pairs of dimensions are counted like the dimensions themselves, and cost as much again.
+        self.connection.execute("delete from definitions.dimension_pairs")
         self.thresholds: Mapping[str, float] = dict(
             self.connection.sql("select threshold, value from definitions.evidence_thresholds").fetchall()
         )
         self.spine: list[str] = variables()["spine"]
         self.dimensions: list[str] = list(variables()["dimensions"])
 
-    def run(self, *targets: str, as_of_date: str = "9000-01-01", **given: pa.Table) -> None:
+    def run(self, *targets: str, as_of_date: str = "9000-01-01", keep: str = "true", **given: pa.Table) -> None:
         """Build the targets, and what they read, over the given models.
 
         Args:
             targets: names of models.
             as_of_date: end of what is known, ISO date.
+            keep: condition on the cells (period, dimension ...) that are looked at; others are dropped once counted.
             given: rows of models by name; columns that are not given are null.
         """
         self.connection.execute(
@@ -103,18 +108,18 @@ class Warehouse:
             self._insert("core.journeys", given["journeys"])
         done = {"journeys", "run_context"}
         for target in targets:
-            self._build(target, given, done)
+            self._build(target, given, keep, done)
 
     def table(self, query: str) -> pa.Table:
         """The rows of a query."""
         return self.connection.sql(query).to_arrow_table()
 
-    def _build(self, name: str, given: Mapping[str, pa.Table], done: set[str]) -> None:
+    def _build(self, name: str, given: Mapping[str, pa.Table], keep: str, done: set[str]) -> None:
         if name in done:
             return
         model = self.models[name]
         for other in model.reads:
-            self._build(other, given, done)
+            self._build(other, given, keep, done)
         self.connection.execute(f"drop table if exists {model.relation}")
         if name in given:
             # Its own SQL gives the types.
@@ -122,6 +127,8 @@ class Warehouse:
             self._insert(model.relation, given[name])
         else:
             self.connection.execute(f"create table {model.relation} as {model.sql}")
+        if name in COUNTS:
+            self.connection.execute(f"delete from {model.relation} where not ({keep})")
         done.add(name)
 
     def _create_journeys(self) -> None:

@@ -126,7 +126,7 @@ def simulate(draws: np.random.Generator, pages: int, design: Design) -> Journeys
         probability = RATES[at] + moved.get(f"{stage}_to_{after}_rate", np.zeros(total))
         if after == "won" and design.correlation > 0:
             probability = _of_accounts(draws, RATES[at], design.correlation, pages * accounts)[account]
-        days = np.floor(draws.gamma(1.5, MEAN_DAYS[at] / 1.5, total)).astype(np.int64)
+        days = 5 * np.floor(draws.gamma(1.5, MEAN_DAYS[at] / 7.5, total)).astype(np.int64)
         day = np.where(here, day + days, day)
         advances = draws.random(total) < probability
         lost[here & ~advances] = day[here & ~advances]

@@ -50,7 +50,7 @@ counts as (
         n::double as value,
         n
     from segment_scorecards
-    where metric in ({% for stage in var('spine') %}'{{ stage }}_count'{{ ', ' if not loop.last }}{% endfor %})
+    where basis = 'entered'
 ),
 
 amounts as (
@@ -86,7 +86,8 @@ select
     unioned.kind,
     unioned.value,
     unioned.n,
-    {{ days_between('unioned.period_start', period_end('unioned.period_grain', 'unioned.period_start')) }} as period_days
+    {{ days_between('unioned.period_start', period_end('unioned.period_grain', 'unioned.period_start')) }}
+        as period_days
 from unioned
 inner join metrics on unioned.metric = metrics.metric
 cross join run_context

@@ -185,7 +185,7 @@ unioned as (
         {{ cell }},
         metric,
         comparator,
-        'rate' as unit,
+        'difference' as unit,
         n,
         other_n,
         rate,

@@ -67,8 +67,9 @@ counted as (
         -- Of positive amounts, and of days plus one, so that a deal closed on its first day has a logarithm.
         count(*) filter (where is_won and amount > 0) as amount_log_count,
         coalesce(sum(ln(amount::double)::decimal(38, 18)) filter (where is_won and amount > 0), 0) as amount_log_sum,
-        coalesce(sum((ln(amount::double) * ln(amount::double))::decimal(38, 18)) filter (where is_won and amount > 0), 0)
-            as amount_log_square_sum,
+        coalesce(
+            sum((ln(amount::double) * ln(amount::double))::decimal(38, 18)) filter (where is_won and amount > 0), 0
+        ) as amount_log_square_sum,
         count(*) filter (where is_won and not is_imputed) as cycle_count,
         coalesce(sum(ln(cycle_days + 1)::decimal(38, 18)) filter (where is_won and not is_imputed), 0) as cycle_log_sum,
         coalesce(

@@ -38,7 +38,7 @@ FAMILY = [*PAGE, "dimension", "metric"]
 def segment_contrasts(inputs: pa.Table, thresholds: Mapping[str, float]) -> pa.Table:
     """Contrasts of every cell with its comparators, under the two-level error control of its page.
 
-    A page is a period; its families are the dimensions and metrics. Rates are compared by difference (unit `rate`),
+    A page is a period; its families are the dimensions and metrics. Rates are compared by difference (unit `difference`),
     amounts and days by the ratio of geometric means less one (unit `relative`). Deals of one account are clustered
     where both sides have enough accounts. A signal passes the control and exceeds the practical floor.
 
@@ -51,7 +51,7 @@ def segment_contrasts(inputs: pa.Table, thresholds: Mapping[str, float]) -> pa.T
         Table of `SCHEMA` with the rows of the input.
     """
     cells = inputs.to_pandas()
-    is_rate = (cells["unit"] == "rate").to_numpy()
+    is_rate = (cells["unit"] == "difference").to_numpy()
     first, second = _rates(cells, thresholds["minimum_clusters"])
     of_rates = contrast(first, second)
     of_means = compare_geometric_means(_moments(cells, ""), _moments(cells, "other_"))

@@ -98,7 +98,7 @@ def _check_with_engine(connection: duckdb.DuckDBPyConnection, mapping: ExportMap
         zones.setdefault(block.formats.timezone, f"{mapping.label}: timezone")
     for zone, place in zones.items():
         try:
-            connection.execute(f"select timezone({literal(zone)}, timestamp '2024-01-01')").fetchall()
+            connection.execute(f"select timezone({literal(zone)}, timestamp '2024-01-01') is null").fetchall()
         except duckdb.Error as error:
             known = [str(row[0]) for row in connection.execute("select name from pg_timezone_names()").fetchall()]
             near = nearest(zone, known)

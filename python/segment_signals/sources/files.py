@@ -217,6 +217,10 @@ def _csv_header(found: FoundFile, columns: Collection[str]) -> SourceFile:
         io.TextIOWrapper(stream, "utf-8-sig", errors="surrogateescape", newline="") as text,
     ):
         head = list(itertools.islice(text, _HEADER_LINES))
+        if found.is_gzip:
+            # To its end, which checks length and checksum: not every engine notices a file cut short.
+            while stream.read(1 << 20):
+                pass
     splits = {delimiter: _split(head, delimiter, found) for delimiter in _DELIMITERS}
     delimiter = max(splits, key=lambda sign: (len(set(splits[sign][0]) & set(columns)), len(splits[sign][0])))
     header, last_line = splits[delimiter]

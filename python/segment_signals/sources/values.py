@@ -82,7 +82,7 @@ def typed(
 
 def date_format_probe(date_format: str) -> str:
     """SQL that fails exactly when the engine does not understand the strptime format."""
-    return f"select try_strptime('', {literal(date_format)})"
+    return f"select try_strptime('', {literal(date_format)}) is null"
 
 
 def _matches(value: str, pattern: str) -> str:

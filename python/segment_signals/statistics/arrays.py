@@ -17,14 +17,16 @@ def ratio(numerator: ArrayLike, denominator: ArrayLike) -> Floats:
     """Numerator over denominator, broadcast; NaN where the denominator is 0 or NaN."""
     top, bottom = np.broadcast_arrays(floats(numerator), floats(denominator))
     result: Floats = np.full(top.shape, np.nan)
-    return np.divide(top, bottom, out=result, where=(bottom != 0) & ~np.isnan(bottom))
+    np.divide(top, bottom, out=result, where=(bottom != 0) & ~np.isnan(bottom))
+    return result
 
 
 def root(values: ArrayLike) -> Floats:
     """Square root; NaN where the value is negative or NaN."""
     whole = floats(values)
     result: Floats = np.full(whole.shape, np.nan)
-    return np.sqrt(whole, out=result, where=whole >= 0)
+    np.sqrt(whole, out=result, where=whole >= 0)
+    return result
 
 
 def group_sum(values: Floats, group: Integers, group_count: int) -> Floats:

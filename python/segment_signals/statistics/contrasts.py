@@ -8,7 +8,8 @@ Every rate comes as an estimate and an effective sample (`Rates`), whatever it w
 
 `contrast` then serves them all: Fisher's mid-p on the table of effective counts, which for fully followed cohorts is
 the table itself, and Newcombe's interval. A z-test with the pooled (score) variance would be simpler, but not honest
-where a small segment meets a large rest: MEASURED_Z
+where a small segment meets a large rest: at a rate of 3 %, 40 records differ from 3,000 by chance at the 0.1 % level in
+0.5 % of the cases by the score test, in 30 % by Wald's, in 0.03 % by mid-p.
 """
 
 from dataclasses import dataclass
@@ -74,7 +75,9 @@ def censored_rates(
         followed_count: records not censored before the horizon; stands in for the effective sample where the
             variance is 0.
         mature_count: records that entered at least a horizon ago, m, whatever became of them. The variance is then
-            taken to have m n / (n - m) degrees of freedom, a rule of thumb that MEASURED_M. By default infinitely many.
+            taken to have m n / (n - m) degrees of freedom, by default infinitely many. A rule of thumb: 30 records of which
+            8 are mature differ by chance at the 5 % and 1 % levels in 4.8 % and 0.8 % of the cases (rate 50 %),
+            without it in 7.8 % and 2.3 %. Rates of 80 % need half of the records to be mature.
 
     Do not choose cells by the number still at risk at the horizon: it is small where many converted, so the choice
     looks at the outcome. Among fully followed cells of 60 records with 20 % conversions, those with 20 or more at risk
@@ -136,7 +139,8 @@ def rest_of(total: Rates, segment: Rates) -> Rates:
 
     Exact for fully followed cohorts. With open records the rest's incidence is what the segment leaves of the total,
     its effective sample the total's per record: exact in the limit where the segment is censored like the rest, as
-    administrative censoring by calendar month is. MEASURED_REST. For clustered rates subtract `ClusterSums`.
+    administrative censoring by calendar month is. With a quarter of the records mature, and segments of 10 to 90 % of
+    the population, contrasts were as good as with the rest's own estimate. For clustered rates subtract `ClusterSums`.
     NaN where nothing is left.
     """
     left = total.n - segment.n
@@ -250,7 +254,8 @@ def _mid_tail(k: Floats, is_upper: Bools, n: Floats, m: Floats, converted: Float
                 total[active] += term[active]
                 at[active] += np.where(up, 1, -1)
             active = active[term[active] > NEGLIGIBLE * total[active]]
-        return total * start
+        tail: Floats = total * start
+    return tail
 
 
 def _log_binomial(n: Floats, k: Floats) -> Floats:

@@ -110,3 +110,54 @@ def test_renewals_are_kept_out_of_new_business(built: Build) -> None:
 
 def test_the_as_of_date_is_the_last_stamp(built: Build) -> None:
     assert str(built.rows("select as_of_date from core.run_context")[0][0]) == "2025-12-31"
+
+
+def test_a_source_that_is_strong_early_and_weak_late_is_named_so(built: Build) -> None:
+    patterns = {
+        (row[0], row[1])
+        for row in built.rows("select segment, pattern from published.segment_patterns where period_grain = 'quarter'")
+    }
+    assert patterns == {("Trade show", "high_early_low_late"), ("Customer referral", "low_early_high_late")}
+
+
+def test_the_industry_without_any_effect_is_hardly_ever_a_signal(built: Build) -> None:
+    rows = built.rows(
+        "select segment, count(*) filter (where is_signal), count(p_value) from published.segment_contrasts "
+        "where dimension = 'industry' and unit = 'difference' and comparator = 'rest' group by segment"
+    )
+    signals = {segment: (found, tested) for segment, found, tested in rows}
+    found, tested = signals["Retail"]
+    assert tested > 100
+    assert found / tested < 0.02
+
+
+def test_the_planted_shift_is_an_anomaly_and_a_change_of_rates(built: Build) -> None:
+    # From July 2025 on, MQLs of Asia Pacific become SQL far less often; no other region's rate changed.
+    flagged = built.rows(
+        "select distinct dimension, segment from published.anomalies "
+        "where is_flagged and metric = 'mql_to_sql_rate' and direction = 'lower'"
+    )
+    assert ("region", "Asia Pacific") in flagged
+    assert not {segment for dimension, segment in flagged if dimension == "region"} - {"Asia Pacific"}
+    rows = built.rows(
+        "select total_change, mix_effect, rate_effect, rate_effect_high from published.change_decomposition "
+        "where dimension = 'region' and metric = 'mql_to_sql_rate' and comparison = 'previous' "
+        "and period_grain = 'quarter' and period_start = date '2025-07-01'"
+    )
+    ((total, mix, rate, rate_high),) = rows
+    assert rate_high < 0
+    assert abs(mix) < 0.005
+    assert total == pytest.approx(mix + rate, abs=1e-12)
+
+
+def test_the_smallest_companies_buy_faster_and_more_often(built: Build) -> None:
+    rows = built.rows(
+        "select metric, max(q_value), max(sign(difference)), min(sign(difference)) from published.segment_contrasts "
+        "where segment = '1 to 49' and comparator = 'rest' and period_grain = 'quarter' and is_signal "
+        "and metric in ('opportunity_to_won_rate', 'mean_deal_amount') group by metric"
+    )
+    assert {metric: (low, high) for metric, _, high, low in rows} == {
+        "opportunity_to_won_rate": (1, 1),
+        "mean_deal_amount": (-1, -1),
+    }
+    assert all(q <= 0.05 for _, q, _, _ in rows)
