@@ -6,7 +6,7 @@ DATASET := $(shell sed -n 's/^dataset: *//p' $(DATA)/mapping.yml)
 # The demo is the project's default, so that plain `dbt build` builds it.
 VARS := $(if $(filter data/demo,$(DATA)),,--vars "$$(cat $(DATA)/mapping.yml)")
 
-.PHONY: build test browser-test lint format simulate bench lock clean
+.PHONY: build test browser-test lint format simulate bench certify lock clean
 
 build: .venv/installed
 	$(BIN)/dbt build --quiet $(VARS)
@@ -35,6 +35,11 @@ simulate: .venv/installed
 
 bench: .venv/installed
 	$(BIN)/python bench/demo_build.py
+	$(BIN)/python bench/funnel_scale.py
+
+# The simulation study: every method against worlds whose truth is known.
+certify: .venv/installed
+	$(BIN)/python -m certification
 
 # A new lock file from pyproject.toml: hashes of every package, no index address.
 lock:
