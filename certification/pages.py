@@ -30,7 +30,9 @@ OF_ACCOUNTS = ("region", "industry", "company_size")
 
 STAGES = ("lead", "mql", "sql", "opportunity", "won")
 RATES = (0.5, 0.55, 0.8, 0.3)
-MEAN_DAYS = (10.0, 10.0, 8.0, 35.0)
+# Log-normal times in a stage, whole days: medians and spreads as in the demo, the last two somewhat faster.
+MEDIAN_DAYS = (9.0, 12.0, 9.0, 40.0)
+LOG_DAYS_SPREAD = (1.1, 1.0, 0.9, 0.6)
 LOG_AMOUNT = (9.5, 0.9)
 
 
@@ -126,8 +128,8 @@ def simulate(draws: np.random.Generator, pages: int, design: Design) -> Journeys
         probability = RATES[at] + moved.get(f"{stage}_to_{after}_rate", np.zeros(total))
         if after == "won" and design.correlation > 0:
             probability = _of_accounts(draws, RATES[at], design.correlation, pages * accounts)[account]
-        days = 5 * np.floor(draws.gamma(1.5, MEAN_DAYS[at] / 7.5, total)).astype(np.int64)
-        day = np.where(here, day + days, day)
+        days = MEDIAN_DAYS[at] * np.exp(LOG_DAYS_SPREAD[at] * draws.standard_normal(total))
+        day = np.where(here, day + days.astype(np.int64), day)
         advances = draws.random(total) < probability
         lost[here & ~advances] = day[here & ~advances]
         active &= ~here | advances

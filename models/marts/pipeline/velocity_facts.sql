@@ -53,6 +53,15 @@ based as (
     where closed_date is not null
 ),
 
+-- Logarithms of positive amounts, and of days plus one, so that a deal won on its first day has one.
+logged as (
+    select
+        *,
+        case when is_won and amount > 0 then ln(amount::double) end as amount_log,
+        case when is_won and not is_imputed and cycle_days >= 0 then ln(cycle_days + 1.0) end as cycle_log
+    from based
+),
+
 counted as (
     select
         {{ grouped_dimension() }} as dimension,
@@ -64,17 +73,12 @@ counted as (
         count(amount) filter (where is_won) as amount_count,
         coalesce(sum(amount) filter (where is_won), 0) as amount_sum,
         coalesce(sum(amount * amount) filter (where is_won), 0) as amount_square_sum,
-        -- Of positive amounts, and of days plus one, so that a deal closed on its first day has a logarithm.
-        count(*) filter (where is_won and amount > 0) as amount_log_count,
-        coalesce(sum(ln(amount::double)::decimal(38, 18)) filter (where is_won and amount > 0), 0) as amount_log_sum,
-        coalesce(
-            sum((ln(amount::double) * ln(amount::double))::decimal(38, 18)) filter (where is_won and amount > 0), 0
-        ) as amount_log_square_sum,
+        count(amount_log) as amount_log_count,
+        coalesce(sum(amount_log::decimal(38, 18)), 0) as amount_log_sum,
+        coalesce(sum((amount_log * amount_log)::decimal(38, 18)), 0) as amount_log_square_sum,
         count(*) filter (where is_won and not is_imputed) as cycle_count,
-        coalesce(sum(ln(cycle_days + 1)::decimal(38, 18)) filter (where is_won and not is_imputed), 0) as cycle_log_sum,
-        coalesce(
-            sum((ln(cycle_days + 1) * ln(cycle_days + 1))::decimal(38, 18)) filter (where is_won and not is_imputed), 0
-        ) as cycle_log_square_sum,
+        coalesce(sum(cycle_log::decimal(38, 18)), 0) as cycle_log_sum,
+        coalesce(sum((cycle_log * cycle_log)::decimal(38, 18)), 0) as cycle_log_square_sum,
         coalesce(sum(cycle_days) filter (where is_won and not is_imputed), 0) as cycle_days_sum,
         coalesce(sum(cycle_days * cycle_days) filter (where is_won and not is_imputed), 0) as cycle_days_square_sum,
         count(amount) filter (where is_won and not is_imputed) as pair_count,
@@ -83,7 +87,7 @@ counted as (
             as pair_cycle_days_sum,
         coalesce(sum(amount * cycle_days) filter (where is_won and not is_imputed), 0)
             as pair_amount_cycle_days_sum
-    from based
+    from logged
     {{ group_by_each_dimension('basis, month_start') }}  -- noqa: PRS
 )
 

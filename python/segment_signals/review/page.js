@@ -19,6 +19,7 @@
     if (!decimals || whole >= 100) return `${whole}`;
     return `${whole}.${String(scaled % 10 ** decimals).padStart(decimals, "0")}`;
   }
+  const seen = (millionths, decimals) => percent(millionths, millionths >= 99950 && decimals > 1 ? 1 : decimals);
   const place = (value, top) => Math.floor(Math.min(Math.max(value / top, 0), 1) * 10000 + 0.5) / 100;
   const esc = (text) => String(text).replace(/[&<>"']/g, (char) => `&#${char.charCodeAt(0)};`);
   const evidenceOf = (cell) => D.evidence[Math.floor(cell[1] / 16)];
@@ -35,7 +36,7 @@
     const [n, , , , , rate, low, high] = cell;
     const interval = low === null || high === null ? "no interval" : `${percent(low, 2)} to ${percent(high, 2)} %`;
     const title = `${percent(rate, 2)} % (${interval}), n ${count(n)}, ${evidenceOf(cell)}`;
-    const text = percent(rate, decimals);
+    const text = seen(rate, decimals);
     if (evidenceOf(cell) === "directional") {
       return { css: "dir", text: `○${NB}${text}`, title: `${title}: ${sentence}` };
     }
@@ -125,7 +126,7 @@
     const p = periodOf(stepAt);
     const total = cellAt(0, 0, stepAt, p);
     const population = published(total) ? total[5] : null;
-    const decimals = step.dotTop <= 100000 ? 2 : 1;
+    const decimals = step.decimals;
     const body = $("tbody", block);
     const made = [];
     for (const [row, [dim, seg]] of rows(block, d)) {
@@ -139,7 +140,7 @@
       const signs = { up: "▲", down: "▼", flat: "◇", none: "" };
       const isOut = published(cell);
       const interval = isOut && cell[6] !== null && cell[7] !== null
-        ? `${percent(cell[6], decimals)} to ${percent(cell[7], decimals)}` : "";
+        ? `${seen(cell[6], decimals)} to ${seen(cell[7], decimals)}` : "";
       const change = move && isOut
         ? `<span class="${move[2]}"><span aria-hidden="true">${signs[move[2]]}</span> ${esc(move[0])}</span>` : "";
       row.dataset.evidence = level;
@@ -147,7 +148,7 @@
       row.insertAdjacentHTML("beforeend",
         `<td class="num">${count(cell[0])}</td>` +
         `<td class="plot" title="${esc(view.title)}">${dotSvg(cell, population, step.dotTop, view.title)}</td>` +
-        `<td class="num ${css}" title="${esc(view.title)}">${isOut ? percent(cell[5], decimals) : esc(view.text)}</td>` +
+        `<td class="num ${css}" title="${esc(view.title)}">${isOut ? seen(cell[5], decimals) : esc(view.text)}</td>` +
         `<td class="num">${interval}</td>` +
         `<td class="num move" title="${move ? move[1] : ""}">${change}</td>`);
       made.push([row, cell]);

@@ -67,12 +67,12 @@ def _context(facts: Facts) -> dict[str, Any]:
     dot_tops = {step: segments.dot_top(facts, step, dot_steps, periods[step]) for step in facts.transitions}
     heat = [segments.heat_block(facts, dimension, steps, periods) for dimension in facts.dimensions]
     dots = [
-        segments.dot_block(facts, dimension, dot_steps[dimension.code], periods, dot_tops)
+        segments.dot_block(facts, dimension, dot_steps[dimension.code], steps, periods, dot_tops)
         for dimension in facts.dimensions
     ]
     grain = trends.grain(facts)
     groups, change_top = headline.groups(facts)
-    release = views.short(facts.release.get("release_id"))
+    release = facts.release.get("release_id") or "none yet"
     return {
         "facts": facts,
         "words": words,
@@ -125,7 +125,10 @@ def _masthead(facts: Facts) -> list[tuple[str, str, str]]:
         "input_hash": "Input",
         "definitions_hash": "Definitions",
     }
-    rows += [(name, views.short(release[key]), release[key]) for key, name in names.items() if release.get(key)]
+    for key, name in names.items():
+        if release.get(key):
+            # Hashes are shown by their first characters, whole on hover.
+            rows.append((name, release[key][:12] if key.endswith("_hash") else release[key], release[key]))
     if not release.get("release_id"):
         rows.append(("Release", "none yet", "the release table has no row"))
     return rows

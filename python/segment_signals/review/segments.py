@@ -11,7 +11,7 @@ from markupsafe import Markup
 from segment_signals.review import charts, sentences, words
 from segment_signals.review.facts import TOTAL, Cell, Dimension, Facts, Score, Transition
 from segment_signals.review.views import Step, cell_view, clamp, interval_text, place, term
-from segment_signals.review.words import NBSP, Change, Period
+from segment_signals.review.words import Change, Period
 
 
 @dataclass(frozen=True)
@@ -89,6 +89,7 @@ def dot_block(
     facts: Facts,
     dimension: Dimension,
     step: Transition,
+    steps: Sequence[Step],
     periods: dict[Transition, Period | None],
     tops: Mapping[Transition, float],
 ) -> dict[str, Any]:
@@ -97,7 +98,7 @@ def dot_block(
     total = facts.cell(TOTAL, TOTAL, step, period)
     population = total.rate if total is not None else None
     top = tops[step]
-    decimals = 2 if top <= 0.1 else 1
+    decimals = next(item.decimals for item in steps if item.step == step)
     rows = []
     for name in dimension.segments:
         cell = facts.cell(dimension.code, name, step, period)
@@ -128,12 +129,12 @@ def _dot_row(name: str, cell: Cell, score: Score | None, population: float | Non
     change = sentences.change_of(score)
     change_text = ""
     if cell.is_published and change.delta is not None:
-        change_text = words.difference(change.delta, "rate", cell.rate or 0.0).removesuffix(f"{NBSP}points")
+        change_text = words.points(change.delta, decimals)
     return DotRow(
         segment=name,
         css=cell.evidence if cell.reason != "not_applicable" else "na",
         n=words.count(cell.n),
-        value=words.percent(cell.rate, decimals) if cell.is_published and cell.rate is not None else view.text,
+        value=words.seen_percent(cell.rate, decimals) if cell.is_published and cell.rate is not None else view.text,
         interval=interval_text(cell, decimals),
         title=view.title,
         svg=_dot_svg(cell, population, top, view.title),
@@ -211,6 +212,7 @@ def data(
         median = None if cell.median_days is None else round(cell.median_days, 1)
         return [*head, cell.converted, cell.lost, cell.open, *rates, median]
 
+    view_of = {step.step: step for step in steps}
     shown = [Dimension(TOTAL, (TOTAL,), 0), *facts.dimensions]
     return {
         "horizon": facts.horizon,
@@ -226,7 +228,7 @@ def data(
                 "top": round(step.shade_top * 1_000_000),
                 "dotTop": round(dot_tops[step.step] * 1_000_000),
                 "latest": periods.index(step.period) if step.period in periods else -1,
-                "changes": [_packed_change(facts, TOTAL, TOTAL, step.step, period) for period in periods],
+                "changes": [_packed_change(facts, TOTAL, TOTAL, step, period) for period in periods],
             }
             for step in steps
         ],
@@ -256,7 +258,7 @@ def data(
                 if dimension.code == TOTAL
                 else [
                     [
-                        _packed_change(facts, dimension.code, name, dot_steps[dimension.code], period)
+                        _packed_change(facts, dimension.code, name, view_of[dot_steps[dimension.code]], period)
                         for period in periods
                     ]
                     for name in dimension.segments
@@ -267,11 +269,9 @@ def data(
     }
 
 
-def _packed_change(facts: Facts, dimension: str, segment: str, step: Transition, period: Period) -> list[str] | int:
+def _packed_change(facts: Facts, dimension: str, segment: str, step: Step, period: Period) -> list[str] | int:
     """[change, word, css] of a dot row in another period; 0 where there is nothing to say."""
-    cell = facts.cell(dimension, segment, step, period)
-    change = sentences.change_of(facts.changes.get((dimension, segment, step.rate_metric, period)))
-    if change.delta is None or cell is None or cell.rate is None:
+    change = sentences.change_of(facts.changes.get((dimension, segment, step.step.rate_metric, period)))
+    if change.delta is None:
         return 0
-    written = words.difference(change.delta, "rate", cell.rate).removesuffix(f"{NBSP}points")
-    return [written, change.word, change.css]
+    return [words.points(change.delta, step.decimals), change.word, change.css]

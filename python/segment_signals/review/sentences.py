@@ -191,7 +191,7 @@ def dots_dimension(facts: Facts, dimension: Dimension, step: Transition, period:
         ((name, cell) for name, cell in named if cell.is_published),
         key=lambda item: (-(item[1].rate or 0.0), item[0]),
     )
-    start = f"In {period.label} {len(readable)} of {len(named)} segments can be read"
+    start = f"{len(readable)} of {len(named)} segments can be read in {period.label}"
     if not readable:
         return f"{start}: too few to say."
     total = facts.cell("all", "all", step, period)
@@ -213,11 +213,14 @@ def dots_dimension(facts: Facts, dimension: Dimension, step: Transition, period:
 
 
 def _directional(named: Sequence[tuple[str, Cell]]) -> str:
-    weak = [(name, cell) for name, cell in named if cell.evidence == "directional"]
-    if not weak:
+    """The caveats of those that are directional, each caveat said once."""
+    by_reason: dict[str, list[str]] = {}
+    for name, cell in named:
+        if cell.evidence == "directional":
+            by_reason.setdefault(_why(cell), []).append(name)
+    if not by_reason:
         return ""
-    listed = " and ".join(f"{name} ({_why(cell)})" for name, cell in weak)
-    return f" Directional: {listed}."
+    return f" Directional: {'; '.join(f'{_listed(names)} ({why})' for why, names in by_reason.items())}."
 
 
 def _why(cell: Cell) -> str:

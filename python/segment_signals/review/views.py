@@ -58,11 +58,6 @@ def term(facts: Facts, kind: str, code: str) -> Term:
     return Term(facts.label(kind, code), f"#{anchor(kind, code)}" if is_defined else None)
 
 
-def short(text: str | None) -> str:
-    """Hashes are shown by their first 12 characters."""
-    return (text or "none")[:12]
-
-
 def clamp(share: float) -> float:
     """Cut to 0..1."""
     return min(max(share, 0.0), 1.0)
@@ -115,7 +110,7 @@ def cell_view(cell: Cell | None, decimals: int, shade_top: float) -> CellView:
         else "no interval"
     )
     title = f"{words.percent(cell.rate, 2)} % ({low}), n {words.count(cell.n)}, {cell.evidence}"
-    text = words.percent(cell.rate, decimals)
+    text = words.seen_percent(cell.rate, decimals)
     if cell.evidence == "directional":
         return CellView("dir", f"○{NBSP}{text}", f"{title}: {reason.sentence}")
     return CellView(f"q{shade(cell.rate, shade_top)}" if shade_top else "plain", text, title)
@@ -125,4 +120,4 @@ def interval_text(cell: Cell | None, decimals: int) -> str:
     """'25.4 to 30.5', in percent without the sign; empty where nothing is published."""
     if cell is None or cell.low is None or cell.high is None:
         return ""
-    return f"{words.percent(cell.low, decimals)} to {words.percent(cell.high, decimals)}"
+    return f"{words.seen_percent(cell.low, decimals)} to {words.seen_percent(cell.high, decimals)}"

@@ -155,6 +155,11 @@ def percent(rate: float, decimals: int = 1) -> str:
     return f"{MINUS}{text}" if rate < 0 and scaled else text
 
 
+def seen_percent(rate: float, decimals: int = 1) -> str:
+    """A percentage as it is seen: the column's decimals, but never a fourth digit: 0.1099, 2 -> '11.0'."""
+    return percent(rate, 1 if abs(rate) >= 0.09995 and decimals > 1 else decimals)
+
+
 def rate_decimals(rate: float) -> int:
     """Two decimals of a percentage where the rate is below 5 %, else one: at most three digits either way."""
     return 2 if abs(rate) < 0.05 else 1
@@ -187,7 +192,7 @@ def _fixed(value: float, decimals: int) -> str:
 def _bare(value: float, unit: str, scale: float) -> str:
     """A value without its unit, except for money, whose unit carries the power of ten."""
     if unit == "rate":
-        return percent(value, decimals_for(unit, scale))
+        return seen_percent(value, decimals_for(unit, scale))
     if unit == "days":
         return _fixed(value, decimals_for(unit, scale))
     return count(value) if unit == "count" else money(value, unit)
@@ -212,6 +217,13 @@ def difference(delta: float, unit: str, scale: float) -> str:
     sign = "±" if not re.search("[1-9]", size) else "+" if delta > 0 else MINUS
     suffix = {"rate": f"{NBSP}points", "days": f"{NBSP}days"}.get(unit, "")
     return f"{sign}{size}{suffix}"
+
+
+def points(delta: float, decimals: int) -> str:
+    """A difference of two rates in points, without the word: for columns whose header says it."""
+    size = seen_percent(abs(delta), decimals)
+    sign = "±" if not re.search("[1-9]", size) else "+" if delta > 0 else MINUS
+    return f"{sign}{size}"
 
 
 def difference_between(low: float, high: float, unit: str, scale: float) -> str:

@@ -146,7 +146,9 @@ def test_another_period_shows_its_own_values_and_sentence(page: Any, addresses: 
     cell = region["cells"][region["segments"].index("EMEA")][0][period]
     shown = page.inner_text(".block.heat[data-dimension=region] tr[data-segment=EMEA] td.h >> nth=0")
     assert shown == f"{cell[5] / 10_000:.1f}"
-    assert page.inner_text(".block.dots[data-dimension=region] .finding").startswith("In 2024\u00a0Q4 ")
+    assert page.inner_text(".block.dots[data-dimension=region] .finding").startswith(
+        "4 of 4 segments can be read in 2024\u00a0Q4, from "
+    )
     assert "2024\u00a0Q4" in page.inner_text(".block.dots[data-dimension=region] .measure")
 
 

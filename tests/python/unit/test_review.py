@@ -288,6 +288,15 @@ def test_a_change_is_as_exact_as_the_value_that_changed() -> None:
     assert words.difference_between(-0.138, -0.001, "rate", 0.211) == "\u221213.8 to \u22120.1"
 
 
+def test_no_percentage_is_seen_with_four_digits() -> None:
+    assert words.seen_percent(0.1099, 2) == "11.0"
+    assert words.seen_percent(0.09996, 2) == "10.0"
+    assert words.seen_percent(0.0999, 2) == "9.99"
+    assert words.seen_percent(0.5, 1) == "50.0"
+    assert words.points(-0.0897, 2) == "\u22128.97"
+    assert words.points(0.1234, 2) == "+12.3"
+
+
 def test_an_interval_says_its_unit_once() -> None:
     assert words.between(0.2541, 0.3046, "rate") == f"25.4 to 30.5{NBSP}%"
     assert words.between(47.3, 51.9, "days") == f"47.3 to 51.9{NBSP}days"
