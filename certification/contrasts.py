@@ -1,11 +1,11 @@
 """Contrasts and patterns of whole pages."""
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from certification.engine import Warehouse
 from certification.pages import (
@@ -103,3 +103,123 @@ def false_share(cells: pd.DataFrame, claim: str) -> Floats:
     claims = cells.groupby("page")[claim].sum()
     false = cells[~cells["is_planted"]].groupby("page")[claim].sum().reindex(claims.index, fill_value=0)
     return (false / claims.clip(lower=1)).to_numpy(dtype=np.float64)
+
+
+def certify(warehouse: Warehouse, scale: float = 1) -> list[Target]:
+    """Error rates of whole pages, and what they find.
+
+    Args:
+        warehouse: compiled project.
+        scale: of the numbers of pages.
+    """
+    draws = np.random.default_rng(20260103)
+    pages = round(300 * scale)
+    null, null_targets = _page_targets(warehouse, draws, pages, NULL, _null_targets)
+    planted, planted_targets = _page_targets(warehouse, draws, pages, PLANTED, _planted_targets)
+    return [
+        *null_targets,
+        *planted_targets,
+        *_power_targets(planted),
+        *_account_targets(warehouse, draws, pages),
+        *_pattern_targets(warehouse, draws, null, round(100 * scale)),
+    ]
+
+
+def _page_targets(
+    warehouse: Warehouse,
+    draws: np.random.Generator,
+    pages: int,
+    design: Design,
+    targets: Callable[[pd.DataFrame, str], list[Target]],
+) -> tuple[pd.DataFrame, list[Target]]:
+    """Targets of a design, of followed pages and of two ages with open records; and the followed contrasts."""
+    followed = judged(warehouse, page_inputs(warehouse, draws, pages, design), design)
+    found = targets(followed, "every record followed, rates, amounts and days")
+    for days in (15, 60):
+        cells = judged(warehouse, page_inputs(warehouse, draws, pages, design, days), design)
+        found += targets(cells, f"{days} days after the quarter, rates with open records")
+    return followed, found
+
+
+def _null_targets(cells: pd.DataFrame, kind: str) -> list[Target]:
+    return [
+        Target(
+            TOPIC,
+            f"no segment differs ({kind}): pages that claim anything",
+            share(any_claim(cells, "is_signal")),
+            upper=LEVEL,
+            slack=2,
+        )
+    ]
+
+
+def _planted_targets(cells: pd.DataFrame, kind: str) -> list[Target]:
+    null_share = 1 - 2 * len(PLANTED.effects) / sum(len(shares) for shares in SHARES.values())
+    return [
+        Target(
+            TOPIC,
+            f"{100 * null_share:.0f} % of the segments are null ({kind}): share of a page's claims that are false",
+            mean(false_share(cells, "is_signal")),
+            upper=LEVEL,
+            slack=2,
+        )
+    ]
+
+
+def _power_targets(cells: pd.DataFrame) -> list[Target]:
+    found = []
+    for effect in PLANTED.effects:
+        of_rest = cells[(cells["metric"] == effect.metric) & (cells["dimension"] == effect.dimension)]
+        of_rest = of_rest[of_rest["is_planted"] & (of_rest["comparator"] == "rest") & of_rest["q_value"].notna()]
+        size = (
+            f"{100 * effect.size:.0f} points" if effect.metric.endswith("_rate") else f"{100 * np.expm1(effect.size):.0f} %"
+        )
+        what = f"power: {effect.metric} of a segment of about {of_rest['n'].median():.0f} records {size} off"
+        found.append(Target(TOPIC, what, share(of_rest["is_signal"])))
+    return found
+
+
+def _account_targets(warehouse: Warehouse, draws: np.random.Generator, pages: int) -> list[Target]:
+    inputs = page_inputs(warehouse, draws, pages, ACCOUNTS)
+    of_deals = inputs.filter(pc.equal(inputs["metric"], "opportunity_to_won_rate"))
+    plain = of_deals
+    for name in UNCLUSTERED:
+        at = plain.schema.get_field_index(name)
+        plain = plain.set_column(at, name, pa.nulls(plain.num_rows, pa.float64()))
+    design = f"{ACCOUNTS.deals_per_account:.0f} deals an account, correlation {ACCOUNTS.correlation:g}"
+    rows = [
+        (f"deals of one account win together ({design}), opportunity to won: pages that claim anything", of_deals, LEVEL),
+        ("the same if deals were taken for independent", plain, None),
+        ("the same, whole pages with closed win rates, amounts and days", inputs, LEVEL),
+    ]
+    return [
+        Target(TOPIC, what, share(any_claim(judged(warehouse, cells, ACCOUNTS), "is_signal")), upper=upper, slack=2)
+        for what, cells, upper in rows
+    ]
+
+
+def _pattern_targets(
+    warehouse: Warehouse, draws: np.random.Generator, null: pd.DataFrame, pages: int
+) -> list[Target]:
+    of_null = _pages_with_pattern(warehouse, null)
+    planted = judged(warehouse, page_inputs(warehouse, draws, pages, GOOD_EARLY_BAD_LATE), GOOD_EARLY_BAD_LATE)
+    found = _pages_with_pattern(warehouse, planted, "Trade show", "high_early_low_late")
+    reverse = _pages_with_pattern(warehouse, planted, "Customer referral", "low_early_high_late")
+    size = "15 points up early and down late, some 360 leads and 260 deals"
+    return [
+        Target(PATTERN_TOPIC, "no segment differs: pages that claim a pattern", share(of_null), upper=LEVEL, slack=2),
+        Target(PATTERN_TOPIC, f"planted ({size}): found", share(found), lower=0.9, slack=2),
+        Target(PATTERN_TOPIC, "planted, the reverse: found", share(reverse), lower=0.9, slack=2),
+    ]
+
+
+def _pages_with_pattern(
+    warehouse: Warehouse, cells: pd.DataFrame, segment: str | None = None, pattern: str | None = None
+) -> Floats:
+    """Whether each page claims a pattern (of a segment), shape (pages,)."""
+    contrasts = pa.Table.from_pandas(cells, preserve_index=False)
+    patterns = segment_patterns(contrasts, warehouse.spine).to_pandas()
+    if segment is not None:
+        patterns = patterns[(patterns["segment"] == segment) & (patterns["pattern"] == pattern)]
+    starts = cells["period_start"].drop_duplicates()
+    return starts.isin(set(patterns["period_start"])).to_numpy(dtype=np.float64)

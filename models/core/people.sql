@@ -22,6 +22,7 @@ flagged as (
         people.account_id,
         people.opportunity_id,
         people.owner_id,
+        people.title,
         people.persona,
         people.lead_source,
         people.country,

@@ -11,6 +11,7 @@ renamed as (
         account_id,
         opportunity_id,
         owner_id,
+        title,
         persona,
         lead_source,
         country,

@@ -80,16 +80,16 @@ def decompose_change(
     """
     n_0, n_1 = np.nan_to_num(floats(previous_n)), np.nan_to_num(floats(current_n))
     groups = int(group.max()) + 1 if len(group) else 0
-    share_0 = ratio(n_0, group_sum(n_0, group, groups)[group])
-    share_1 = ratio(n_1, group_sum(n_1, group, groups)[group])
+    size_0, size_1 = group_sum(n_0, group, groups), group_sum(n_1, group, groups)
+    share_0, share_1 = ratio(n_0, size_0[group]), ratio(n_1, size_1[group])
     rate_0 = np.where(n_0 > 0, floats(previous_rate), floats(current_rate))
     rate_1 = np.where(n_1 > 0, floats(current_rate), rate_0)
     # A segment absent from both periods has no rate and needs none.
     absent = (n_0 <= 0) & (n_1 <= 0)
     rate_0, rate_1 = np.where(absent, 0, rate_0), np.where(absent, 0, rate_1)
 
-    total_0 = group_sum(share_0 * rate_0, group, groups)
-    total_1 = group_sum(share_1 * rate_1, group, groups)
+    total_0 = np.where(size_0 > 0, group_sum(share_0 * rate_0, group, groups), np.nan)
+    total_1 = np.where(size_1 > 0, group_sum(share_1 * rate_1, group, groups), np.nan)
     centre = (total_0 + total_1)[group] / 2
     mix = (share_1 - share_0) * ((rate_0 + rate_1) / 2 - centre)
     mean_share = (share_0 + share_1) / 2

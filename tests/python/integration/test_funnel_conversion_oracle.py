@@ -53,7 +53,7 @@ def built(deals: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Buil
         {
             "as_of_date": AS_OF.date().isoformat(),
             "own_definitions": ["dimensions"],
-            "dimensions": {"channel": ["opportunities.custom_channel"]},
+            "dimensions": {"channel": ["opportunities.channel"]},
             "entities": {
                 "opportunities": {
                     "file": "deals.csv",
@@ -63,7 +63,7 @@ def built(deals: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Buil
                         "created_at": "created",
                         "closed_at": "closed",
                     },
-                    "custom_columns": {"custom_channel": "segment"},
+                    "custom_columns": {"channel": "segment"},
                 }
             },
         },

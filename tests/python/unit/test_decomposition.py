@@ -112,7 +112,6 @@ def test_planted_changes_are_told_apart(segments: int, records: int) -> None:
     covered = np.mean((mix.rate_effect_low <= 0) & (mix.rate_effect_high >= 0))
     assert covered >= 0.95 - two_standard_errors
     assert mix.is_simpson.mean() <= 0.05
-    assert np.abs(mix.mix_effect).mean() > 2 * np.abs(mix.rate_effect).mean() or segments > 8 or records < 500
 
     # Every rate rises by 3 points while the mix moves to the lower half.
     lean = np.linspace(3, 0.2, segments)
