@@ -1,1 +1,1 @@
-"""The simulation study behind `make certify`: worlds whose truth is known, through the SQL and Python that users run."""
+"""The simulation study behind `make certify`: worlds whose truth is known, through the SQL and Python of users."""

@@ -6,11 +6,13 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
+from segment_signals.funnel.bottlenecks import segment_patterns
+from segment_signals.funnel.contrasts import segment_contrasts
+from segment_signals.statistics.arrays import Floats
 
 from certification.engine import Warehouse
 from certification.pages import (
     FIRST_YEAR,
-    RATES,
     SHARES,
     Design,
     Effect,
@@ -19,9 +21,6 @@ from certification.pages import (
     simulate,
 )
 from certification.targets import Target, mean, share
-from segment_signals.funnel.bottlenecks import segment_patterns
-from segment_signals.funnel.contrasts import segment_contrasts
-from segment_signals.statistics.arrays import Floats
 
 TOPIC = "3. Contrasts: whole pages"
 PATTERN_TOPIC = "3. Patterns: good early, bad late and the reverse"
@@ -70,10 +69,8 @@ def page_inputs(
             rows = open_transitions_table(journeys, days_after_quarter)
             # The as-of date is before every page: none of them counts as followed.
             warehouse.run("contrast_inputs", keep=PAGE, as_of_date="0900-01-01", journey_transitions=rows)
-        found = warehouse.table(
-            f"select * replace ((period_start + to_years({2 * first}))::date as period_start) from marts.contrast_inputs"
-        )
-        tables.append(found)
+        start = f"(period_start + to_years({2 * first}))::date as period_start"
+        tables.append(warehouse.table(f"select * replace ({start}) from marts.contrast_inputs"))
     return pa.concat_tables(tables)
 
 
@@ -171,9 +168,8 @@ def _power_targets(cells: pd.DataFrame) -> list[Target]:
     for effect in PLANTED.effects:
         of_rest = cells[(cells["metric"] == effect.metric) & (cells["dimension"] == effect.dimension)]
         of_rest = of_rest[of_rest["is_planted"] & (of_rest["comparator"] == "rest") & of_rest["q_value"].notna()]
-        size = (
-            f"{100 * effect.size:.0f} points" if effect.metric.endswith("_rate") else f"{100 * np.expm1(effect.size):.0f} %"
-        )
+        is_rate = effect.metric.endswith("_rate")
+        size = f"{100 * effect.size:.0f} points" if is_rate else f"{100 * np.expm1(effect.size):.0f} %"
         what = f"power: {effect.metric} of a segment of about {of_rest['n'].median():.0f} records {size} off"
         found.append(Target(TOPIC, what, share(of_rest["is_signal"])))
     return found
@@ -188,7 +184,11 @@ def _account_targets(warehouse: Warehouse, draws: np.random.Generator, pages: in
         plain = plain.set_column(at, name, pa.nulls(plain.num_rows, pa.float64()))
     design = f"{ACCOUNTS.deals_per_account:.0f} deals an account, correlation {ACCOUNTS.correlation:g}"
     rows = [
-        (f"deals of one account win together ({design}), opportunity to won: pages that claim anything", of_deals, LEVEL),
+        (
+            f"deals of an account win together ({design}), opportunity to won: pages with a claim",
+            of_deals,
+            LEVEL,
+        ),
         ("the same if deals were taken for independent", plain, None),
         ("the same, whole pages with closed win rates, amounts and days", inputs, LEVEL),
     ]
@@ -198,9 +198,7 @@ def _account_targets(warehouse: Warehouse, draws: np.random.Generator, pages: in
     ]
 
 
-def _pattern_targets(
-    warehouse: Warehouse, draws: np.random.Generator, null: pd.DataFrame, pages: int
-) -> list[Target]:
+def _pattern_targets(warehouse: Warehouse, draws: np.random.Generator, null: pd.DataFrame, pages: int) -> list[Target]:
     of_null = _pages_with_pattern(warehouse, null)
     planted = judged(warehouse, page_inputs(warehouse, draws, pages, GOOD_EARLY_BAD_LATE), GOOD_EARLY_BAD_LATE)
     found = _pages_with_pattern(warehouse, planted, "Trade show", "high_early_low_late")

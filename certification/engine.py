@@ -30,7 +30,7 @@ def dbt(folder: Path, *arguments: str) -> None:
     paths = ["--target-path", str(folder / "target"), "--log-path", str(folder / "logs")]
     done = subprocess.run([*command, *paths], cwd=PROJECT, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        raise RuntimeError(f"`dbt {' '.join(arguments)}` failed; run `make build` and mend what it says.\n{done.stdout}")
+        raise RuntimeError(f"`dbt {' '.join(arguments)}` failed; mend what it says here.\n{done.stdout}")
 
 
 def variables() -> dict[str, Any]:

@@ -2,14 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
-
 from segment_signals.statistics.arrays import Floats, Integers
 
-EPOCH = np.datetime64("1970-01-01")
 FIRST_YEAR = 1000
 QUARTER_DAYS = 90
 
@@ -33,6 +32,8 @@ RATES = (0.5, 0.55, 0.8, 0.3)
 # Log-normal times in a stage, whole days: medians and spreads as in the demo, the last two somewhat faster.
 MEDIAN_DAYS = (9.0, 12.0, 9.0, 40.0)
 LOG_DAYS_SPREAD = (1.1, 1.0, 0.9, 0.6)
+# No stage takes longer, so that a journey ends before the next page begins.
+LONGEST_DAYS = 150
 LOG_AMOUNT = (9.5, 0.9)
 
 
@@ -122,13 +123,14 @@ def simulate(draws: np.random.Generator, pages: int, design: Design) -> Journeys
     dates = {stage: nothing.copy() for stage in STAGES}
     lost = nothing.copy()
     active = np.ones(total, dtype=bool)
-    for at, (stage, after) in enumerate(zip(STAGES, STAGES[1:], strict=False)):
+    for at, (stage, after) in enumerate(pairwise(STAGES)):
         here = active & (starts_at <= at)
         dates[stage][here] = day[here]
         probability = RATES[at] + moved.get(f"{stage}_to_{after}_rate", np.zeros(total))
         if after == "won" and design.correlation > 0:
             probability = _of_accounts(draws, RATES[at], design.correlation, pages * accounts)[account]
         days = MEDIAN_DAYS[at] * np.exp(LOG_DAYS_SPREAD[at] * draws.standard_normal(total))
+        days = np.minimum(days, LONGEST_DAYS)
         day = np.where(here, day + days.astype(np.int64), day)
         advances = draws.random(total) < probability
         lost[here & ~advances] = day[here & ~advances]
@@ -161,9 +163,9 @@ def journeys_table(journeys: Journeys) -> pa.Table:
 
 
 def open_transitions_table(journeys: Journeys, days_after_quarter: int) -> pa.Table:
-    """The rows of `marts.journey_transitions` as each page shows them so many days after its quarter: with open ones."""
+    """The rows of `marts.journey_transitions` as each page has them so many days after its quarter, some open."""
     as_of = quarter_start(journeys.page) + QUARTER_DAYS - 1 + days_after_quarter
-    ends = [(stage, after) for stage, after in zip(STAGES, STAGES[1:], strict=False)] + [(STAGES[0], STAGES[-1])]
+    ends = [*pairwise(STAGES), (STAGES[0], STAGES[-1])]
     tables = []
     for stage, after in ends:
         entered, advanced, lost = (journeys.dates[name] for name in (stage, after, "lost"))

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-
 from segment_signals.statistics.intervals import wilson_interval
 
 Z = 1.959963984540054
@@ -115,6 +114,7 @@ def markdown(targets: Sequence[Target]) -> str:
     """The table, one section per topic."""
     lines = []
     for topic in dict.fromkeys(target.topic for target in targets):
-        lines += ["", f"## {topic}", "", "| what | target | measured | 95 % interval | verdict |", "|---|---|--:|---|---|"]
+        lines += ["", f"## {topic}", "", "| what | target | measured | 95 % interval | verdict |"]
+        lines.append("|---|---|--:|---|---|")
         lines += [f"| {' | '.join(target.cells())} |" for target in targets if target.topic == topic]
     return "\n".join(lines[1:]) + "\n"

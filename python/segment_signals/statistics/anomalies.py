@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
-from segment_signals.statistics.arrays import Bools, Floats, Integers, floats, group_sum, ratio
+from segment_signals.statistics.arrays import Bools, Floats, Integers, floats, group_count, group_sum, ratio
 from segment_signals.statistics.intervals import with_estimated_variance, without_estimated_variance
 from segment_signals.statistics.predictive import (
     BetaBinomial,
@@ -220,7 +220,7 @@ def _pooled_df(values: Floats, weight: Floats, family: Integers) -> Floats:
     """
     own = np.maximum((~np.isnan(values)).sum(axis=1) - 1, 0)
     share = np.nan_to_num(weight)
-    families = int(family.max()) + 1 if len(family) else 0
+    families = group_count(family)
     pooled = ratio(group_sum(share * own, family, families) ** 2, group_sum(share**2 * own, family, families))
     return np.maximum(np.nan_to_num(pooled, nan=1.0), 1)[family]
 
@@ -275,7 +275,7 @@ def _pooled_dispersion(count: Floats, exposure: Floats, family: Integers) -> Flo
     square = intensity**2 - ratio(intensity, whole)
     spread = square * whole * (1 - concentration) - excess * concentration
     usable = (periods >= 2) & (total > 0)
-    families = int(family.max()) + 1 if len(family) else 0
+    families = group_count(family)
     phi = ratio(
         group_sum(np.where(usable, ratio(excess, intensity), 0), family, families),
         group_sum(np.where(usable, ratio(spread, intensity), 0), family, families),
@@ -334,7 +334,8 @@ def _median(values: Floats) -> Floats:
         return np.full(len(values), np.nan)
     low = ordered[row, np.maximum(count - 1, 0) // 2]
     high = ordered[row, np.minimum(count // 2, values.shape[1] - 1)]
-    return (low + high) / 2
+    median: Floats = (low + high) / 2
+    return median
 
 
 def _screen(predictive: Predictive, observed: Floats, df: Floats, family: Integers, screening: Screening) -> Anomalies:
@@ -344,7 +345,7 @@ def _screen(predictive: Predictive, observed: Floats, df: Floats, family: Intege
     expected = np.where(known, predictive.expected, np.nan)
     low, high = predictive.expected_limits(without_estimated_variance(screening.alpha, df))
     # A lone anomaly among m series is flagged at level / m.
-    families = int(family.max()) + 1 if len(family) else 0
+    families = group_count(family)
     tested = group_sum(known.astype(np.float64), family, families)[family]
     threshold = without_estimated_variance(screening.level / np.maximum(tested, 1), df)
     power = predictive.outside_probability(*predictive.expected_limits(threshold), screening.change)

@@ -29,6 +29,11 @@ def root(values: ArrayLike) -> Floats:
     return result
 
 
-def group_sum(values: Floats, group: Integers, group_count: int) -> Floats:
-    """Sums of `values` (k,) by group code 0 .. group_count - 1, shape (group_count,); 0 for an empty group."""
-    return np.bincount(group, weights=values, minlength=group_count).astype(np.float64)
+def group_count(group: Integers) -> int:
+    """Number of groups, given codes 0 .. groups - 1; 0 for no codes."""
+    return int(group.max()) + 1 if len(group) else 0
+
+
+def group_sum(values: Floats, group: Integers, groups: int) -> Floats:
+    """Sums of `values` (k,) by group code 0 .. groups - 1, shape (groups,); 0 for an empty group."""
+    return np.bincount(group, weights=values, minlength=groups).astype(np.float64)

@@ -39,7 +39,7 @@ class Rates:
         rate: 0 to 1, NaN where there is none.
         n: records.
         effective_n: rate x (1 - rate) / variance of the rate.
-        df: degrees of freedom of the variance; infinite where it was not estimated from clusters.
+        df: degrees of freedom of the variance; infinite where counts give it.
     """
 
     rate: Floats
@@ -75,8 +75,8 @@ def censored_rates(
         followed_count: records not censored before the horizon; stands in for the effective sample where the
             variance is 0.
         mature_count: records that entered at least a horizon ago, m, whatever became of them. The variance is then
-            taken to have m n / (n - m) degrees of freedom, by default infinitely many. A rule of thumb: 30 records of which
-            8 are mature differ by chance at the 5 % and 1 % levels in 4.8 % and 0.8 % of the cases (rate 50 %),
+            taken to have m n / (n - m) degrees of freedom, by default infinitely many. A rule of thumb: 30 records of
+            which 8 are mature differ by chance at the 5 % and 1 % levels in 4.8 % and 0.8 % of the cases (rate 50 %),
             without it in 7.8 % and 2.3 %. Rates of 80 % need half of the records to be mature.
 
     Do not choose cells by the number still at risk at the horizon: it is small where many converted, so the choice
@@ -259,4 +259,5 @@ def _mid_tail(k: Floats, is_upper: Bools, n: Floats, m: Floats, converted: Float
 
 
 def _log_binomial(n: Floats, k: Floats) -> Floats:
-    return -np.log1p(n) - special.betaln(n - k + 1, k + 1)
+    logarithm: Floats = -np.log1p(n) - special.betaln(n - k + 1, k + 1)
+    return logarithm

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
-from segment_signals.statistics.arrays import Bools, Floats, Integers, floats, group_sum, ratio, root
+from segment_signals.statistics.arrays import Bools, Floats, Integers, floats, group_count, group_sum, ratio, root
 from segment_signals.statistics.intervals import wilson_interval
 
 
@@ -79,7 +79,7 @@ def decompose_change(
         simpson_share: the total is a Simpson case where segments of at least this share moved against it.
     """
     n_0, n_1 = np.nan_to_num(floats(previous_n)), np.nan_to_num(floats(current_n))
-    groups = int(group.max()) + 1 if len(group) else 0
+    groups = group_count(group)
     size_0, size_1 = group_sum(n_0, group, groups), group_sum(n_1, group, groups)
     share_0, share_1 = ratio(n_0, size_0[group]), ratio(n_1, size_1[group])
     rate_0 = np.where(n_0 > 0, floats(previous_rate), floats(current_rate))
@@ -97,8 +97,11 @@ def decompose_change(
     total_change = total_1 - total_0
 
     opposed = (rate_1 - rate_0) * total_change[group] < 0
-    opposed_share = group_sum(np.where(opposed, mean_share, 0), group, groups)
-    rate_effect = group_sum(rate, group, groups)
+    # A group without a segment sums to 0, not to NaN.
+    unknown = np.isnan(total_change)
+    opposed_share = np.where(unknown, np.nan, group_sum(np.where(opposed, mean_share, 0), group, groups))
+    mix_effect = np.where(unknown, np.nan, group_sum(mix, group, groups))
+    rate_effect = np.where(unknown, np.nan, group_sum(rate, group, groups))
     sample_0 = n_0 if previous_effective_n is None else floats(previous_effective_n)
     sample_1 = n_1 if current_effective_n is None else floats(current_effective_n)
     both = (n_0 > 0) & (n_1 > 0)
@@ -106,18 +109,17 @@ def decompose_change(
     pooled = _smoothed(ratio(sample_0 * rate_0 + sample_1 * rate_1, sample_0 + sample_1), sample_0 + sample_1, group)
     variance = mean_share**2 * pooled * (1 - pooled) * (ratio(1, sample_0) + ratio(1, sample_1))
     half = special.ndtri((1 + confidence) / 2) * root(group_sum(np.where(both, variance, 0), group, groups))
-    unknown = np.isnan(total_change)
     is_against = (rate_effect * total_change < 0) & (np.abs(rate_effect) > half)
     return ChangeDecomposition(
         previous_rate=total_0,
         current_rate=total_1,
         total_change=total_change,
-        mix_effect=group_sum(mix, group, groups),
+        mix_effect=mix_effect,
         rate_effect=rate_effect,
         rate_effect_low=rate_effect - half,
         rate_effect_high=rate_effect + half,
-        opposed_share=np.where(unknown, np.nan, opposed_share),
-        is_simpson=~unknown & (opposed_share >= simpson_share) & is_against,
+        opposed_share=opposed_share,
+        is_simpson=(opposed_share >= simpson_share) & is_against,
         mix_contribution=mix,
         rate_contribution=rate,
     )
@@ -160,7 +162,7 @@ def standardised_rates(
         confidence: of the interval.
     """
     r, n, reference = floats(rate), floats(effective_n), np.nan_to_num(floats(reference_n))
-    groups = int(group.max()) + 1 if len(group) else 0
+    groups = group_count(group)
     known = ~np.isnan(r) & (n > 0)
     present = np.where(known, reference, 0)
     kept = group_sum(present, group, groups)
@@ -183,7 +185,7 @@ def _smoothed(rate: Floats, n: Floats, group: Integers) -> Floats:
     Thin segments have rates of 0 and 1, which would claim no variance. Where the whole group has none or all
     converted, every rate is (x + 2) / (n + 4) of the group (Agresti and Caffo 2000). NaN stays NaN.
     """
-    groups = int(group.max()) + 1 if len(group) else 0
+    groups = group_count(group)
     known = ~np.isnan(rate) & (n > 0)
     sample = group_sum(np.where(known, n, 0), group, groups)
     converted = group_sum(np.where(known, n * rate, 0), group, groups)

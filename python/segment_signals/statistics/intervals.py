@@ -43,7 +43,7 @@ def wilson_interval(
         rate: shape (k,), 0 to 1.
         effective_n: shape (k,), rate x (1 - rate) / variance; the number of records where all were followed.
         confidence: two-sided, 0 to 1.
-        df: degrees of freedom of the variance, where it was estimated from few clusters; infinite otherwise.
+        df: degrees of freedom of the variance, where few clusters or few followed records give it; infinite otherwise.
 
     Returns:
         Limits within 0 to 1; NaN where the rate is NaN or the sample is not positive.

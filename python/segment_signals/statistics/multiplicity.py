@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from segment_signals.statistics.arrays import Bools, Floats, Integers
+from segment_signals.statistics.arrays import Bools, Floats, Integers, group_count
 
 
 def benjamini_hochberg(p_values: Floats) -> Floats:
@@ -33,7 +33,7 @@ def simes(p_values: Floats, family: Integers) -> Floats:
     Returns:
         min over j of m p_(j) / j, NaN for a family without a tested hypothesis.
     """
-    lowest = np.full(_family_count(family), np.inf)
+    lowest = np.full(group_count(family), np.inf)
     q_values = _family_q_values(p_values, family)
     tested = ~np.isnan(q_values)
     # The smallest Benjamini-Hochberg q-value of a family is its Simes p-value.
@@ -89,10 +89,6 @@ def two_level(p_values: Floats, family: Integers, level: float = 0.05) -> Select
         from_before = np.maximum(ordered[before], scaled / rank[before])
         q_value[tested] = np.maximum(family_q_value[family[tested]], np.minimum(from_crossing, from_before))
     return Selection(q_value, q_value <= level, family_q_value)
-
-
-def _family_count(family: Integers) -> int:
-    return int(family.max()) + 1 if len(family) else 0
 
 
 def _family_q_values(p_values: Floats, family: Integers) -> Floats:

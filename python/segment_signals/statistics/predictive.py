@@ -45,7 +45,8 @@ class Predictive(Protocol):
 def two_sided_p_value(predictive: Predictive, value: Floats) -> Floats:
     """Two-sided mid-p-value of an observed value, shape (k,): twice the smaller tail with half its own probability."""
     middle = predictive.mid_distribution(value)
-    return np.clip(2 * np.minimum(middle, 1 - middle), 0, 1)
+    p_value: Floats = np.clip(2 * np.minimum(middle, 1 - middle), 0, 1)
+    return p_value
 
 
 class _Counts:
@@ -143,7 +144,7 @@ class BetaBinomial(_Counts):
 
 
 def _shapes(mean: Floats, correlation: Floats) -> tuple[Floats, Floats]:
-    """a and b of a beta distribution."""
+    """A and b of a beta distribution."""
     precision = 1 / correlation - 1
     return mean * precision, (1 - mean) * precision
 
@@ -212,7 +213,9 @@ class NegativeBinomial(_Counts):
 
     def _bracket(self) -> Floats:
         # Forty standard deviations of the Poisson part and forty lengths of the exponential tail.
-        return np.ceil(self.mean + 40 * np.sqrt(self.mean) + 40 * (1 + ratio(self.mean, self.shape)))
+        tail = 40 * np.sqrt(self.mean) + 40 * (1 + ratio(self.mean, self.shape))
+        highest: Floats = np.ceil(self.mean + tail)
+        return highest
 
     def _pmf(self, count: Floats) -> Floats:
         return self._cdf(count) - self._cdf(count - 1)

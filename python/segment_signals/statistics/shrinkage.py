@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from segment_signals.statistics.arrays import Floats, Integers, floats, group_sum, ratio
+from segment_signals.statistics.arrays import Floats, Integers, floats, group_count, group_sum, ratio
 
 # Correlation 1 would make every rate 0 or 1; the posterior needs some prior sample.
 HIGHEST_CORRELATION = 0.999
@@ -37,7 +37,7 @@ def overdispersion(rate: Floats, n: Floats, group: Integers, pool: Integers | No
     Returns:
         rho per pool, 0 to 0.999; 0 where no group of the pool has two rates, or they scatter less than binomially.
     """
-    groups = int(group.max()) + 1 if len(group) else 0
+    groups = group_count(group) if pool is None else len(pool)
     pools = np.zeros(groups, dtype=np.int64) if pool is None else pool
     known = ~np.isnan(rate) & (n > 0)
     r, size, code = rate[known], n[known], group[known]
@@ -50,7 +50,7 @@ def overdispersion(rate: Floats, n: Floats, group: Integers, pool: Integers | No
     excess = squares * (1 - ratio(1, total)) - binomial * (count - 1)
     spread = binomial * (total * (1 - concentration) - (count - 1)) + squares * (concentration - ratio(1, total))
     usable = count >= 2
-    pool_count = int(pools.max()) + 1 if groups else 0
+    pool_count = group_count(pools)
     rho = ratio(
         group_sum(np.where(usable, excess, 0), pools, pool_count),
         group_sum(np.where(usable, spread, 0), pools, pool_count),
@@ -87,7 +87,7 @@ def shrunken_rates(rate: ArrayLike, effective_n: ArrayLike, family: Integers) ->
     """
     r, n = floats(rate), floats(effective_n)
     known = ~np.isnan(r) & (n > 0)
-    families = int(family.max()) + 1 if len(family) else 0
+    families = group_count(family)
     rho = overdispersion(r, n, family, np.arange(families, dtype=np.int64))
     weight = np.where(known, ratio(n, 1 + (n - 1) * rho[family]), 0)
     prior = ratio(
