@@ -8,7 +8,7 @@ import pyarrow as pa
 from segment_signals.funnel.changes import change_decomposition
 from segment_signals.statistics.arrays import floats
 
-from certification.engine import Warehouse
+from certification.engine import Warehouse, frame
 from certification.rows import followed_counts, month_start
 from certification.targets import Target, exact, share
 
@@ -79,7 +79,7 @@ def decomposed(
     inputs = warehouse.table(
         "select * from marts.change_inputs where period_grain = 'month' and comparison = 'previous'"
     )
-    return change_decomposition(inputs, warehouse.thresholds).to_pandas()
+    return frame(change_decomposition(inputs, warehouse.thresholds))
 
 
 def certify(warehouse: Warehouse, scale: float = 1) -> list[Target]:

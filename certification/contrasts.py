@@ -8,9 +8,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from segment_signals.funnel.bottlenecks import segment_patterns
 from segment_signals.funnel.contrasts import segment_contrasts
-from segment_signals.statistics.arrays import Floats
+from segment_signals.statistics.arrays import Floats, floats
 
-from certification.engine import Warehouse
+from certification.engine import Warehouse, frame
 from certification.pages import (
     FIRST_YEAR,
     SHARES,
@@ -76,7 +76,7 @@ def page_inputs(
 
 def judged(warehouse: Warehouse, inputs: pa.Table, design: Design) -> pd.DataFrame:
     """The contrasts of pages, with `page`, `is_selected` (before the practical floor) and `is_planted`."""
-    cells = segment_contrasts(inputs, warehouse.thresholds).to_pandas()
+    cells = frame(segment_contrasts(inputs, warehouse.thresholds))
     keys = cells[["dimension", "segment", "comparator", "metric"]].drop_duplicates()
     planted = [
         design.is_planted(dimension, segment, metric)
@@ -92,14 +92,14 @@ def judged(warehouse: Warehouse, inputs: pa.Table, design: Design) -> pd.DataFra
 
 def any_claim(cells: pd.DataFrame, claim: str) -> Floats:
     """Whether each page claims anything, shape (pages,)."""
-    return cells.groupby("page")[claim].any().to_numpy(dtype=np.float64)
+    return floats(cells.groupby("page")[claim].any())
 
 
 def false_share(cells: pd.DataFrame, claim: str) -> Floats:
     """Share of each page's claims that are false, 0 where it claims nothing, shape (pages,)."""
     claims = cells.groupby("page")[claim].sum()
     false = cells[~cells["is_planted"]].groupby("page")[claim].sum().reindex(claims.index, fill_value=0)
-    return (false / claims.clip(lower=1)).to_numpy(dtype=np.float64)
+    return floats(false / claims.clip(lower=1))
 
 
 def certify(warehouse: Warehouse, scale: float = 1) -> list[Target]:
@@ -216,8 +216,8 @@ def _pages_with_pattern(
 ) -> Floats:
     """Whether each page claims a pattern (of a segment), shape (pages,)."""
     contrasts = pa.Table.from_pandas(cells, preserve_index=False)
-    patterns = segment_patterns(contrasts, warehouse.spine).to_pandas()
+    patterns = frame(segment_patterns(contrasts, warehouse.spine))
     if segment is not None:
         patterns = patterns[(patterns["segment"] == segment) & (patterns["pattern"] == pattern)]
     starts = cells["period_start"].drop_duplicates()
-    return starts.isin(set(patterns["period_start"])).to_numpy(dtype=np.float64)
+    return floats(starts.isin(set(patterns["period_start"])))

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import pandas as pd
 import pyarrow as pa
 import yaml
 
@@ -26,7 +27,14 @@ def dbt(folder: Path, *arguments: str) -> None:
         RuntimeError: dbt failed; the message holds what it printed.
     """
     variables = {"build_dir": str(folder), "releases_dir": str(folder / "releases")}
-    command = [str(Path(sys.executable).with_name("dbt")), *arguments, "--quiet", "--vars", json.dumps(variables)]
+    command = [
+        str(Path(sys.executable).with_name("dbt")),
+        *arguments,
+        "--quiet",
+        "--no-use-colors",
+        "--vars",
+        json.dumps(variables),
+    ]
     paths = ["--target-path", str(folder / "target"), "--log-path", str(folder / "logs")]
     done = subprocess.run([*command, *paths], cwd=PROJECT, capture_output=True, text=True, check=False)
     if done.returncode != 0:
@@ -38,6 +46,12 @@ def variables() -> dict[str, Any]:
     project: dict[str, Any] = yaml.safe_load((PROJECT / "dbt_project.yml").read_text(encoding="utf-8"))
     found: dict[str, Any] = project["vars"]
     return found
+
+
+def frame(table: pa.Table) -> pd.DataFrame:
+    """A table as a frame."""
+    cells: pd.DataFrame = table.to_pandas()
+    return cells
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from segment_signals.statistics.arrays import Floats, Integers
 from segment_signals.statistics.contrasts import Rates, contrast
 
 from certification import rows
-from certification.engine import Warehouse
+from certification.engine import Warehouse, frame
 from certification.targets import Measurement, Target, mean, share
 
 TOPIC = "2. Conversion with open records"
@@ -93,8 +93,7 @@ def published(
         day_counts(draws, world, replicates, f"world {number:03d}") for number, world in enumerate(worlds)
     )
     warehouse.run("funnel_conversion", funnel_day_counts=counts)
-    cells = warehouse.table(
-        f"""
+    query = f"""
         select
             dimension, segment::bigint as replicate, effective_count, funnel_conversion.entered_count,
             funnel_conversion.converted_count, funnel_conversion.lost_count, funnel_conversion.conversion_rate,
@@ -103,8 +102,8 @@ def published(
         inner join marts.conversion_estimates as estimates
             using (dimension, segment, from_stage, to_stage, horizon_days)
         where horizon_days = {horizon} and funnel_conversion.conversion_rate is not null
-        """
-    ).to_pandas()
+    """
+    cells = frame(warehouse.table(query))
     of_world = dict(iter(cells.groupby("dimension")))
     return [of_world[f"world {number:03d}"].set_index("replicate") for number in range(len(worlds))]
 
@@ -172,11 +171,11 @@ def _coverage_targets(warehouse: Warehouse, draws: np.random.Generator, replicat
             if len(of_world) >= min(MINIMUM_PUBLISHED, replicates / 2)
         ]
     targets = []
-    for kind, is_kind in (
-        ("without open records", lambda world: world.age is None),
-        ("with open records, 45 and 15 days after the last entry", lambda world: world.age is not None),
+    for kind, is_open in (
+        ("without open records", False),
+        ("with open records, 45 and 15 days after the last entry", True),
     ):
-        of_kind = [row for row in found if is_kind(row[1])]
+        of_kind = [row for row in found if (row[1].age is not None) == is_open]
         what = f"coverage of 95 % intervals {kind}: mean of {len(of_kind)} cells of 30 to 300 records, rates 3 to 97 %"
         targets.append(Target(TOPIC, what, _average([measured for _, _, measured in of_kind]), 0.93, 0.97))
         rate, world, lowest = min(of_kind, key=lambda row: row[2].value)

@@ -101,6 +101,8 @@ def mean(values: ArrayLike) -> Measurement:
     """
     found = np.asarray(values, dtype=np.float64)
     found = found[~np.isnan(found)]
+    if len(found) < 2:
+        return Measurement(np.nan, np.nan, np.nan, np.nan)
     value, error = float(found.mean()), float(found.std(ddof=1) / np.sqrt(len(found)))
     return Measurement(value, error, value - Z * error, value + Z * error)
 

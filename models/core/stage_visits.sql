@@ -93,7 +93,7 @@ opportunity_creations as (
     left join tracked on tracked.entity = 'opportunity' and opportunities.opportunity_id = tracked.entity_id
     where
         opportunities.created_at is not null
-        and (tracked.first_entered_at is null or opportunities.created_at < tracked.first_entered_at)
+        and (tracked.first_entered_at is null or opportunities.created_at::date < tracked.first_entered_at::date)
 ),
 
 -- The close date of an open deal is a plan, so it counts only where the stage says that the deal is closed. A deal

@@ -142,6 +142,18 @@ def test_clusters_by_hand() -> None:
     assert (rest.cluster_count[0], rest.n[0], rest.x[0], rest.xx[0]) == (2, 4, 1, 1)
 
 
+def test_few_clusters_widen_the_p_value() -> None:
+    # Twelve accounts of 10 with 3 or 9 conversions each against six of 10 with 3: the mid-p of the effective table,
+    # as a normal deviate, with Satterthwaite's degrees of freedom for weights 1/n of the two sides.
+    first = clustered_rates(cluster_sums(np.full((1, 12), 10), np.array([[3, 9] * 6])))
+    second = clustered_rates(cluster_sums(np.full((1, 6), 10), np.array([[3, 2, 4, 3, 2, 4]])))
+    n, m = first.effective_n[0], second.effective_n[0]
+    assert (first.df[0], second.df[0]) == (11, 5)
+    df = (1 / n + 1 / m) ** 2 / (1 / n**2 / 11 + 1 / m**2 / 5)
+    deviate = stats.norm.isf(fisher_mid_p(0.6 * n, n, 0.3 * m, m)[()] / 2)
+    assert contrast(first, second).p_value[0] == pytest.approx(2 * stats.t.sf(deviate, df), rel=1e-9)
+
+
 def test_level_with_shared_accounts() -> None:
     """Accounts whose people convert alike (correlation 0.3): naive tests claim three times too often, ours do not."""
     draws = np.random.default_rng(4)

@@ -129,8 +129,8 @@ def test_ratio_of_geometric_means_by_hand() -> None:
 
 
 def test_no_comparison_without_spread() -> None:
-    # 0.1 + 0.1 + ... leaves a sum of squares that differs from n x mean^2 by rounding alone.
-    constant = Moments(np.array([1e6]), np.array([np.full(10**6, 0.1).cumsum()[-1]]), np.array([0.01 * 10**6]))
+    # A million times 0.1, with a sum of squares that differs from n x mean^2 by rounding alone.
+    constant = Moments(np.array([1e6]), np.array([1e5]), np.array([1e4 * (1 + 1e-12)]))
     assert constant.variance[0] == 0
     other = Moments(np.array([5.0]), np.array([10.0]), np.array([20.0]))
     assert np.isnan(compare_means(constant, other).p_value[0])

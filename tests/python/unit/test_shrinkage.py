@@ -64,6 +64,15 @@ def test_posterior_means_by_hand() -> None:
     assert got.mean == pytest.approx([0.107576, 0.292424], abs=1e-6)
 
 
+def test_prior_mean_weighs_rates_by_their_precision() -> None:
+    # With rho, a rate over n records weighs n / (1 + (n - 1) rho): the huge segment far less than its size.
+    got = shrunken_rates([0.1, 0.3, 0.5], [40, 60, 100_000], np.zeros(3, dtype=int))
+    rho = got.correlation[0]
+    weight = np.array([40, 60, 100_000]) / (1 + (np.array([40, 60, 100_000]) - 1) * rho)
+    assert got.prior_mean[0] == pytest.approx((weight * [0.1, 0.3, 0.5]).sum() / weight.sum())
+    assert 0.3 < got.prior_mean[0] < 0.45
+
+
 def test_no_variance_between_segments_is_full_pooling() -> None:
     got = shrunken_rates([0.2, 0.2, 0.2], [10.5, 400.25, 3.0], np.zeros(3, dtype=int))
     assert got.correlation[0] == 0
