@@ -80,6 +80,7 @@ at_horizon as (
         coalesce(
             bool_or(event_count = at_risk_count) filter (where outcome_days < horizon_days), false
         ) as is_resolved,
+        sum(mature_count)::bigint as mature_count,
         sum(imputed_count)::double / sum(advanced_count + lost_count + open_count) as imputed_share,
         {%- for name, term in {
             'conversion_rate': 'increment',
@@ -175,6 +176,7 @@ select
     intervals.lost_count,
     intervals.censored_count,
     intervals.at_risk_count,
+    intervals.mature_count,
     intervals.is_resolved,
     intervals.imputed_share,
     least(intervals.conversion_rate, 1.0) as conversion_rate,

@@ -38,48 +38,46 @@ segment_scorecards as (
     select * from {{ ref('segment_scorecards') }}
 ),
 
--- What each side has, in one shape: a rate with its effective sample, or moments of logarithms.
-rates as (
+-- Closed deals of the rest, by subtraction.
+rest_velocity_facts as (
+    select
+        segments.period_grain,
+        segments.period_start,
+        segments.dimension,
+        segments.segment,
+        totals.qualified_count - segments.qualified_count as qualified_count,
+        totals.won_count - segments.won_count as won_count
+    from velocity_facts as segments
+    inner join velocity_facts as totals using (period_grain, period_start)
+    where segments.dimension <> 'all' and totals.dimension = 'all'
+),
+
+-- What each side has, in one shape: a rate with its variance and how far its records were followed.
+{%- for side, estimates, facts in [
+    ('rates', 'conversion_estimates', 'velocity_facts'), ('rest_rates', 'rest_estimates', 'rest_velocity_facts')
+] %}
+{{ side }} as (
     select
         {{ cell }},
         metric,
         entered_count as n,
         conversion_rate as rate,
-        effective_count
-    from conversion_estimates
+        conversion_variance as variance,
+        entered_count - censored_count as followed_count,
+        mature_count
+    from {{ estimates }}
     union all
     select
         {{ cell }},
         'win_rate' as metric,
         qualified_count as n,
         won_count::double / nullif(qualified_count, 0) as rate,
-        qualified_count::double as effective_count
-    from velocity_facts
+        won_count * (qualified_count - won_count) / nullif(power(qualified_count, 3), 0) as variance,
+        qualified_count as followed_count,
+        qualified_count as mature_count
+    from {{ facts }}
 ),
-
-rest_rates as (
-    select
-        {{ cell }},
-        metric,
-        entered_count as n,
-        conversion_rate as rate,
-        effective_count
-    from rest_estimates
-    union all
-    select
-        segments.period_grain,
-        segments.period_start,
-        segments.dimension,
-        segments.segment,
-        'win_rate' as metric,
-        totals.qualified_count - segments.qualified_count as n,
-        (totals.won_count - segments.won_count)::double / nullif(totals.qualified_count - segments.qualified_count, 0)
-            as rate,
-        (totals.qualified_count - segments.qualified_count)::double as effective_count
-    from velocity_facts as segments
-    inner join velocity_facts as totals using (period_grain, period_start)
-    where segments.dimension <> 'all' and totals.dimension = 'all'
-),
+{%- endfor %}
 
 log_moments as (
     select
@@ -128,7 +126,9 @@ paired_rates as (
         'rest' as comparator,
         rest_rates.n as other_n,
         rest_rates.rate as other_rate,
-        rest_rates.effective_count as other_effective_count
+        rest_rates.variance as other_variance,
+        rest_rates.followed_count as other_followed_count,
+        rest_rates.mature_count as other_mature_count
     from rates
     inner join rest_rates using ({{ cell }}, metric)
     union all
@@ -137,7 +137,9 @@ paired_rates as (
         segment_comparisons.comparator,
         others.n as other_n,
         others.rate as other_rate,
-        others.effective_count as other_effective_count
+        others.variance as other_variance,
+        others.followed_count as other_followed_count,
+        others.mature_count as other_mature_count
     from rates
     inner join segment_comparisons
         on rates.dimension = segment_comparisons.dimension and rates.segment = segment_comparisons.segment
@@ -189,9 +191,13 @@ unioned as (
         n,
         other_n,
         rate,
-        effective_count,
+        variance,
+        followed_count,
+        mature_count,
         other_rate,
-        other_effective_count,
+        other_variance,
+        other_followed_count,
+        other_mature_count,
         null::double as log_sum,
         null::double as log_square_sum,
         null::double as other_log_sum,
@@ -206,9 +212,13 @@ unioned as (
         n,
         other_n,
         null::double as rate,
-        null::double as effective_count,
+        null::double as variance,
+        null::bigint as followed_count,
+        null::bigint as mature_count,
         null::double as other_rate,
-        null::double as other_effective_count,
+        null::double as other_variance,
+        null::bigint as other_followed_count,
+        null::bigint as other_mature_count,
         log_sum,
         log_square_sum,
         other_log_sum,

@@ -35,7 +35,8 @@ counted as (
         count(*) filter (where outcome = 'advanced' and not is_imputed) as timed_advanced_count,
         count(*) filter (where outcome = 'lost') as lost_count,
         count(*) filter (where outcome = 'open') as open_count,
-        count(*) filter (where is_imputed) as imputed_count
+        count(*) filter (where is_imputed) as imputed_count,
+        count(*) filter (where is_mature) as mature_count
     from journey_transitions
     {{ group_by_each_dimension('from_stage, to_stage, cohort_month, outcome_days') }}  -- noqa: PRS
 ),
@@ -62,7 +63,8 @@ paired as (
         count(*) filter (where outcome = 'advanced' and not is_imputed) as timed_advanced_count,
         count(*) filter (where outcome = 'lost') as lost_count,
         count(*) filter (where outcome = 'open') as open_count,
-        count(*) filter (where is_imputed) as imputed_count
+        count(*) filter (where is_imputed) as imputed_count,
+        count(*) filter (where is_mature) as mature_count
     from journey_transitions
     cross join dimension_pairs
     group by all
@@ -82,7 +84,8 @@ unioned as (
         timed_advanced_count,
         lost_count,
         open_count,
-        imputed_count
+        imputed_count,
+        mature_count
     from counted
     union all
     select * from paired
@@ -117,7 +120,8 @@ select
     timed_advanced_count,
     lost_count,
     open_count,
-    imputed_count
+    imputed_count,
+    mature_count
 from known
 union all
 select
@@ -134,6 +138,7 @@ select
     sum(timed_advanced_count)::bigint as timed_advanced_count,
     sum(lost_count)::bigint as lost_count,
     sum(open_count)::bigint as open_count,
-    sum(imputed_count)::bigint as imputed_count
+    sum(imputed_count)::bigint as imputed_count,
+    sum(mature_count)::bigint as mature_count
 from known
 group by all

@@ -7,6 +7,11 @@ journeys as (
     where opportunity_type = 'new_business'
 ),
 
+horizons as (
+    select horizon_days from {{ ref('horizons') }}
+    where is_primary
+),
+
 run_context as (
     select * from {{ ref('run_context') }}
 ),
@@ -25,9 +30,11 @@ entered as (
         journeys.{{ from_stage }}_date as entered_date,
         journeys.{{ to_stage }}_date as advanced_date,
         journeys.lost_date,
-        run_context.as_of_date
+        run_context.as_of_date,
+        horizons.horizon_days
     from journeys
     cross join run_context
+    cross join horizons
     where
         journeys.{{ from_stage }}_date is not null
         {%- if from_stage in ('opportunity', 'won') %}
@@ -54,6 +61,8 @@ select
     end as outcome,
     {{ days_between('entered_date', 'coalesce(advanced_date, lost_date, as_of_date)') }} as outcome_days,
     is_imputed,
+    -- Whatever became of it, the record entered long enough ago to be followed to the primary horizon.
+    {{ days_between('entered_date', 'as_of_date') }} >= horizon_days as is_mature,
     entered_date,
     {{ period_start('entered_date', 'month') }} as cohort_month
 from entered

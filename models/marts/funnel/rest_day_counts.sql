@@ -45,7 +45,8 @@ rest as (
         totals.timed_advanced_count - coalesce(own.timed_advanced_count, 0) as timed_advanced_count,
         totals.lost_count - coalesce(own.lost_count, 0) as lost_count,
         totals.open_count - coalesce(own.open_count, 0) as open_count,
-        totals.imputed_count - coalesce(own.imputed_count, 0) as imputed_count
+        totals.imputed_count - coalesce(own.imputed_count, 0) as imputed_count,
+        totals.mature_count - coalesce(own.mature_count, 0) as mature_count
     from segments
     inner join totals
         on
@@ -78,6 +79,7 @@ select
     timed_advanced_count,
     lost_count,
     open_count,
-    imputed_count
+    imputed_count,
+    mature_count
 from rest
 where advanced_count + lost_count + open_count > 0

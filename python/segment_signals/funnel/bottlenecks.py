@@ -106,7 +106,9 @@ def segment_patterns(contrasts: pa.Table, spine: list[str]) -> pa.Table:
         (pairs["transition_order_early"] < pairs["transition_order_late"])
         & (np.sign(pairs["difference_early"]) != np.sign(pairs["difference_late"]))
     ]
-    pairs = pairs.sort_values([*CELL, "transition_order_early", "transition_order_late"], ascending=[True] * 5 + [False])
+    pairs = pairs.sort_values(
+        [*CELL, "transition_order_early", "transition_order_late"], ascending=[True] * 5 + [False]
+    )
     pairs = pairs.drop_duplicates(CELL)
     weaker = pairs["n_early"] <= pairs["n_late"]
     cells = pairs[CELL].assign(

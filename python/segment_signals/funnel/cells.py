@@ -40,8 +40,8 @@ def numbers(cells: pd.DataFrame, column: str) -> Floats:
 
 def codes(cells: pd.DataFrame, columns: Sequence[str]) -> Integers:
     """Codes 0 .. groups - 1 of the rows that agree in the columns, shape (k,)."""
-    group: Integers = cells.groupby(list(columns), sort=True, dropna=False).ngroup().to_numpy(dtype=np.int64)
-    return group
+    group = cells.groupby(list(columns), sort=True, dropna=False).ngroup()
+    return np.asarray(group, dtype=np.int64)
 
 
 def with_evidence(

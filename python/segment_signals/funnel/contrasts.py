@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow as pa
 
 from segment_signals.funnel.cells import CELL_FIELDS, EVIDENCE_FIELDS, codes, numbers, table, with_evidence
-from segment_signals.statistics.contrasts import ClusterSums, Rates, clustered_rates, contrast
+from segment_signals.statistics.contrasts import ClusterSums, Rates, censored_rates, clustered_rates, contrast
 from segment_signals.statistics.intervals import Moments, compare_geometric_means
 from segment_signals.statistics.multiplicity import two_level
 from segment_signals.statistics.shrinkage import shrunken_rates
@@ -62,10 +62,19 @@ def segment_contrasts(inputs: pa.Table, thresholds: Mapping[str, float]) -> pa.T
         p_value=np.where(is_rate, of_rates.p_value, of_means.p_value),
         comparator_n=cells["other_n"],
     )
+    # A cohort of which most was not followed to the horizon is not compared with one that was: at high rates its
+    # variance is too uncertain to claim anything.
+    immature = is_rate & (
+        (numbers(cells, "mature_count") < first.n / 2) | (numbers(cells, "other_mature_count") < second.n / 2)
+    )
     suppressed_reason = (
         cells["own_evidence_reason"]
         .where(cells["own_evidence"] == "suppressed")
-        .mask((cells["own_evidence"] != "suppressed") & (cells["other_n"] < thresholds["minimum_n"]), "insufficient_sample")
+        .mask((cells["own_evidence"] != "suppressed") & immature, "too_early")
+        .mask(
+            (cells["own_evidence"] != "suppressed") & (cells["other_n"] < thresholds["minimum_n"]),
+            "insufficient_sample",
+        )
         .mask((cells["own_evidence"] != "suppressed") & np.isnan(numbers(cells, "p_value")), "insufficient_sample")
     )
     cells = with_evidence(
@@ -79,7 +88,7 @@ def segment_contrasts(inputs: pa.Table, thresholds: Mapping[str, float]) -> pa.T
     )
     ranked = is_rate & (cells["comparator"] == "rest").to_numpy() & suppressed_reason.isna().to_numpy()
     cells["shrunken_rate"] = shrunken_rates(
-        np.where(ranked, numbers(cells, "rate"), np.nan), numbers(cells, "effective_count"), codes(cells, FAMILY)
+        np.where(ranked, numbers(cells, "rate"), np.nan), first.effective_n, codes(cells, FAMILY)
     ).mean
     return table(cells, SCHEMA)
 
@@ -96,9 +105,8 @@ def _rates(cells: pd.DataFrame, minimum_clusters: float) -> tuple[Rates, Rates]:
 
 
 def _plain_rates(cells: pd.DataFrame, side: str) -> Rates:
-    n = numbers(cells, f"{side}n")
-    return Rates(
-        numbers(cells, f"{side}rate"), n, numbers(cells, f"{side}effective_count"), np.full(len(cells), np.inf)
+    return censored_rates(
+        *(numbers(cells, f"{side}{name}") for name in ("rate", "variance", "n", "followed_count", "mature_count"))
     )
 
 

@@ -63,41 +63,6 @@ def test_the_same_input_gives_the_same_release(good: Build, tmp_path: Path) -> N
     assert manifest == (good.releases / "current" / "manifest.json").read_text()
 
 
-def test_a_blocked_gate_publishes_nothing_and_keeps_the_last_release(good: Build) -> None:
-    before, was = released(good), current(good)
-    text = (good.folder / "deals.csv").read_text()
-    # Half of the deals are in a stage that nobody mapped: stage_coverage blocks beyond 5 %.
-    (good.folder / "deals.csv").write_text(text.replace("Closed Won,2025-01-0", "Dreaming,2025-01-0"))
-    try:
-        built = good.dbt("build")
-        assert built.returncode == 1
-        assert "BLOCKED raw gate, stage_coverage of opportunities.stage: " in built.stdout
-        assert "change the threshold in gate_thresholds" in built.stdout
-        assert (released(good), current(good)) == (before, was)
-
-        # dbt run has no tests: the release node looks at the gates itself.
-        ran = good.dbt("run")
-        assert ran.returncode == 1
-        assert "ReleaseBlocked" in ran.stdout
-        assert (released(good), current(good)) == (before, was)
-    finally:
-        (good.folder / "deals.csv").write_text(text)
-
-
-def test_an_empty_verdict_counts_as_blocked(good: Build) -> None:
-    with duckdb.connect(str(good.database)) as connection:
-        connection.execute("create or replace table gates.kept as from gates.gate_results")
-        connection.execute("update gates.gate_results set status = null where check_name = 'rates_in_range'")
-    try:
-        assert good.dbt("test", "--select", "gates_let_publish").returncode == 1
-        ran = good.dbt("run", "--select", "published__gate_results", "release")
-        assert ran.returncode == 1
-        assert "ReleaseBlocked" in ran.stdout
-    finally:
-        with duckdb.connect(str(good.database)) as connection:
-            connection.execute("create or replace table gates.gate_results as from gates.kept; drop table gates.kept")
-
-
 def test_inputs_that_changed_after_they_were_read_are_not_published(good: Build) -> None:
     text = (good.folder / "deals.csv").read_text()
     (good.folder / "deals.csv").write_text(text + "LATE,Closed Won,2025-01-05,2025-02-01,100\n")
@@ -157,3 +122,38 @@ def test_no_file_at_all_stops_before_anything_is_built(tmp_path: Path) -> None:
     assert "deals.csv" in done.stdout
     assert "create" not in done.stdout.lower().split("on-run-start")[-1]
     assert not build.releases.exists()
+
+
+def test_an_empty_verdict_counts_as_blocked(good: Build) -> None:
+    with duckdb.connect(str(good.database)) as connection:
+        connection.execute("create or replace table gates.kept as from gates.gate_results")
+        connection.execute("update gates.gate_results set status = null where check_name = 'rates_in_range'")
+    try:
+        assert good.dbt("test", "--select", "gates_let_publish").returncode == 1
+        ran = good.dbt("run", "--select", "published__gate_results", "release")
+        assert ran.returncode == 1
+        assert "ReleaseBlocked" in ran.stdout
+    finally:
+        with duckdb.connect(str(good.database)) as connection:
+            connection.execute("create or replace table gates.gate_results as from gates.kept; drop table gates.kept")
+
+
+def test_a_blocked_gate_publishes_nothing_and_keeps_the_last_release(good: Build) -> None:
+    before, was = released(good), current(good)
+    text = (good.folder / "deals.csv").read_text()
+    # Half of the deals are in a stage that nobody mapped: stage_coverage blocks beyond 5 %.
+    (good.folder / "deals.csv").write_text(text.replace("Closed Won,2025-01-0", "Dreaming,2025-01-0"))
+    try:
+        built = good.dbt("build")
+        assert built.returncode == 1
+        assert "BLOCKED raw gate, stage_coverage of opportunities.stage: " in built.stdout
+        assert "change the threshold in gate_thresholds" in built.stdout
+        assert (released(good), current(good)) == (before, was)
+
+        # dbt run has no tests: the release node looks at the gates itself.
+        ran = good.dbt("run")
+        assert ran.returncode == 1
+        assert "ReleaseBlocked" in ran.stdout
+        assert (released(good), current(good)) == (before, was)
+    finally:
+        (good.folder / "deals.csv").write_text(text)
