@@ -206,7 +206,10 @@ def measure(folder: Path, count: int, memory_limit: str) -> dict[str, float]:
         name = mart.split("/")[1]
         kind = "view" if name in VIEWS else "table"
         sql = (compiled / f"{mart}.sql").read_text()
-        timed(name, lambda kind=kind, name=name, sql=sql: connection.execute(f"create or replace {kind} marts.{name} as {sql}"))
+        timed(
+            name,
+            lambda kind=kind, name=name, sql=sql: connection.execute(f"create or replace {kind} marts.{name} as {sql}"),
+        )
 
     thresholds = dict(connection.execute("select threshold, value from definitions.evidence_thresholds").fetchall())
 

@@ -27,16 +27,10 @@ def dbt(folder: Path, *arguments: str) -> None:
         RuntimeError: dbt failed; the message holds what it printed.
     """
     variables = {"build_dir": str(folder), "releases_dir": str(folder / "releases")}
-    command = [
-        str(Path(sys.executable).with_name("dbt")),
-        *arguments,
-        "--quiet",
-        "--no-use-colors",
-        "--vars",
-        json.dumps(variables),
-    ]
-    paths = ["--target-path", str(folder / "target"), "--log-path", str(folder / "logs")]
-    done = subprocess.run([*command, *paths], cwd=PROJECT, capture_output=True, text=True, check=False)
+    command = [str(Path(sys.executable).with_name("dbt")), *arguments, "--quiet", "--no-use-colors"]
+    command += ["--vars", json.dumps(variables)]
+    command += ["--target-path", str(folder / "target"), "--log-path", str(folder / "logs")]
+    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)
     if done.returncode != 0:
         raise RuntimeError(f"`dbt {' '.join(arguments)}` failed; mend what it says here.\n{done.stdout}")
 

@@ -1,5 +1,7 @@
 """The signals `funnel_bottlenecks` and `segment_patterns`: where a segment loses against the rest of the population."""
 
+from itertools import pairwise
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -97,7 +99,7 @@ def segment_patterns(contrasts: pa.Table, spine: list[str]) -> pa.Table:
     Returns:
         Table of `PATTERN_SCHEMA`, one row per cell with a pattern; n and evidence are those of the weaker half.
     """
-    order = {f"{stage}_to_{after}_rate": at for at, (stage, after) in enumerate(zip(spine, spine[1:], strict=False))}
+    order = {f"{stage}_to_{after}_rate": at for at, (stage, after) in enumerate(pairwise(spine))}
     signals = contrasts.to_pandas()
     signals = signals[(signals["comparator"] == "rest") & signals["is_signal"] & signals["metric"].isin(order)]
     signals = signals.assign(transition_order=signals["metric"].map(order))

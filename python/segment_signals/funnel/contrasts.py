@@ -38,9 +38,9 @@ FAMILY = [*PAGE, "dimension", "metric"]
 def segment_contrasts(inputs: pa.Table, thresholds: Mapping[str, float]) -> pa.Table:
     """Contrasts of every cell with its comparators, under the two-level error control of its page.
 
-    A page is a period; its families are the dimensions and metrics. Rates are compared by difference (unit `difference`),
-    amounts and days by the ratio of geometric means less one (unit `relative`). Deals of one account are clustered
-    where both sides have enough accounts. A signal passes the control and exceeds the practical floor.
+    A page is a period; its families are the dimensions and metrics. Rates are compared by difference (unit
+    `difference`), amounts and days by the ratio of geometric means less one (unit `relative`). Deals of one account are
+    clustered where both sides have enough accounts. A signal passes the control and exceeds the practical floor.
 
     Args:
         inputs: the mart `contrast_inputs`, one row per cell, metric and comparator.
@@ -67,15 +67,13 @@ def segment_contrasts(inputs: pa.Table, thresholds: Mapping[str, float]) -> pa.T
     immature = is_rate & (
         (numbers(cells, "mature_count") < first.n / 2) | (numbers(cells, "other_mature_count") < second.n / 2)
     )
+    is_shown = cells["own_evidence"] != "suppressed"
     suppressed_reason = (
         cells["own_evidence_reason"]
-        .where(cells["own_evidence"] == "suppressed")
-        .mask((cells["own_evidence"] != "suppressed") & immature, "too_early")
-        .mask(
-            (cells["own_evidence"] != "suppressed") & (cells["other_n"] < thresholds["minimum_n"]),
-            "insufficient_sample",
-        )
-        .mask((cells["own_evidence"] != "suppressed") & np.isnan(numbers(cells, "p_value")), "insufficient_sample")
+        .where(~is_shown)
+        .mask(is_shown & immature, "too_early")
+        .mask(is_shown & (cells["other_n"] < thresholds["minimum_n"]), "insufficient_sample")
+        .mask(is_shown & np.isnan(numbers(cells, "p_value")), "insufficient_sample")
     )
     cells = with_evidence(
         cells, suppressed_reason, cells["own_evidence_reason"].where(cells["own_evidence"] == "directional")

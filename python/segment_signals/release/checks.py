@@ -82,25 +82,19 @@ def _rate_problems(
     problems = []
     for name, condition in sorted(conditions.items()):
         # A NaN is above 1 for the engine, so it is found too.
-        count, example = _counted(
-            store, relation, name, f"{condition} and {quoted(name)}::double not between 0 and 1"
-        )
+        count, example = _counted(store, relation, name, f"{condition} and {quoted(name)}::double not between 0 and 1")
         if count:
             problems.append(f"{table}.{name}: {count} rows outside [0, 1], for example {example}")
     return problems
 
 
-def _suppression_problems(
-    store: duckdb.DuckDBPyConnection, table: str, relation: str, names: list[str]
-) -> list[str]:
+def _suppression_problems(store: duckdb.DuckDBPyConnection, table: str, relation: str, names: list[str]) -> list[str]:
     if "evidence" not in names:
         return []
     problems = []
     for name in names:
         if name in _CELL_VALUES or name.startswith(_VELOCITY):
-            count, _ = _counted(
-                store, relation, name, f"evidence = 'suppressed' and {quoted(name)} is not null"
-            )
+            count, _ = _counted(store, relation, name, f"evidence = 'suppressed' and {quoted(name)} is not null")
             if count:
                 # The value itself stays unsaid: it was to be held back.
                 problems.append(f"{table}.{name}: {count} suppressed rows carry a value, for example ***")
@@ -123,9 +117,7 @@ def _personal_problems(
     for name, kind in columns:
         if is_personal_name(name):
             [(count,)] = store.sql(f"select count({quoted(name)}) from {relation}").fetchall()
-            problems.append(
-                f"{table}.{name}: {count} values in a column named like personal data, for example ***"
-            )
+            problems.append(f"{table}.{name}: {count} values in a column named like personal data, for example ***")
         if kind in _NOT_TEXT or kind.startswith("DECIMAL"):
             continue
         text = f"{quoted(name)}::varchar"

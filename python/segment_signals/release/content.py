@@ -75,9 +75,7 @@ def table_names(store: duckdb.DuckDBPyConnection) -> list[str]:
     return [name for (name,) in rows]
 
 
-def copy_in(
-    source: duckdb.DuckDBPyConnection, relation: str, store: duckdb.DuckDBPyConnection, target: str
-) -> None:
+def copy_in(source: duckdb.DuckDBPyConnection, relation: str, store: duckdb.DuckDBPyConnection, target: str) -> None:
     """Copy `relation` of the build file into the new table `target` of `store`, sorted by all columns.
 
     The rows pass through Arrow, since the build file belongs to the caller's open transaction. The declared

@@ -171,8 +171,7 @@ def present_current(releases_dir: Path) -> Path | None:
     if not link.is_symlink():
         if link.exists():
             raise ReleaseRefused(
-                f"{releases_dir.name}/{CURRENT} is not a link to a release. "
-                "Move it away and run `dbt build` again."
+                f"{releases_dir.name}/{CURRENT} is not a link to a release. Move it away and run `dbt build` again."
             )
         return None
     target = link.resolve()
@@ -184,9 +183,7 @@ def present_current(releases_dir: Path) -> Path | None:
     return target if target.is_dir() else None
 
 
-def newest_release(
-    published: Mapping[str, Mapping[str, Any]], as_of_date: date, current: Path | None
-) -> str | None:
+def newest_release(published: Mapping[str, Mapping[str, Any]], as_of_date: date, current: Path | None) -> str | None:
     """Id of the release of this as-of date that no other one supersedes; None when the date is new.
 
     Releases carry no clock, so "newest" is the end of the chain of `supersedes`. Several ends exist only

@@ -21,9 +21,7 @@ def require_passing_gates(connection: duckdb.DuckDBPyConnection, gate_index: str
     `gate_index` holds gate, subject, check_name; `gate_results` holds those and observed, threshold, status,
     detail. Verdicts that the index does not ask for must be releasable too: blocked is blocked.
     """
-    index: list[CheckKey] = connection.sql(
-        f"select distinct gate, subject, check_name from {gate_index}"
-    ).fetchall()
+    index: list[CheckKey] = connection.sql(f"select distinct gate, subject, check_name from {gate_index}").fetchall()
     if not index:
         raise ReleaseBlocked(
             "The gate index names no check, so nothing vouches for this release; nothing was published. "

@@ -38,9 +38,7 @@ def verify(release_dir: Path) -> list[str]:
     try:
         return differences(folder, manifest, folder.name)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        return [
-            f"{MANIFEST} does not have the shape of a release's manifest ({type(error).__name__}: {error})."
-        ]
+        return [f"{MANIFEST} does not have the shape of a release's manifest ({type(error).__name__}: {error})."]
 
 
 def differences(folder: Path, manifest: Mapping[str, Any], expected_name: str | None) -> list[str]:
@@ -69,9 +67,7 @@ def differences(folder: Path, manifest: Mapping[str, Any], expected_name: str | 
                 )
         path = f"{PARQUET}/{RELEASE_TABLE}.parquet"
         if path in present:
-            problems += _release_row_differences(
-                store, f"read_parquet({literal(folder / path)})", path, manifest
-            )
+            problems += _release_row_differences(store, f"read_parquet({literal(folder / path)})", path, manifest)
     return problems
 
 
@@ -85,9 +81,7 @@ def _identity_problems(manifest: Mapping[str, Any], expected_name: str | None) -
     )
     problems = []
     if manifest["release_id"] != context.release_id:
-        problems.append(
-            f"{MANIFEST}: release_id does not follow from its inputs, definitions, code and as-of date."
-        )
+        problems.append(f"{MANIFEST}: release_id does not follow from its inputs, definitions, code and as-of date.")
     if expected_name is not None and expected_name != f"{manifest['as_of_date']}-{manifest['release_id']}":
         problems.append(f"The folder is named {expected_name}, its {MANIFEST} says {context.folder_name}.")
     hashes = {name: table["content_hash"] for name, table in manifest["tables"].items()}
@@ -105,9 +99,7 @@ def _database_differences(path: Path, manifest: Mapping[str, Any]) -> list[str]:
             if not version.startswith(STORAGE_VERSION):
                 problems.append(f"{path.name} has storage version {version}, not {STORAGE_VERSION}.")
             present = set(table_names(store))
-            problems += [
-                f"{path.name} has no table {name}." for name in sorted({*tables, RELEASE_TABLE} - present)
-            ]
+            problems += [f"{path.name} has no table {name}." for name in sorted({*tables, RELEASE_TABLE} - present)]
             problems += [
                 f"{path.name}: table {name} is not part of the release."
                 for name in sorted(present - {*tables, RELEASE_TABLE})
@@ -117,9 +109,7 @@ def _database_differences(path: Path, manifest: Mapping[str, Any]) -> list[str]:
                 problems += _table_differences(store, relation, f"{path.name}, table {name}", tables[name])
             if RELEASE_TABLE in present:
                 relation = f"{RELEASE_ALIAS}.main.{RELEASE_TABLE}"
-                problems += _release_row_differences(
-                    store, relation, f"{path.name}, table {RELEASE_TABLE}", manifest
-                )
+                problems += _release_row_differences(store, relation, f"{path.name}, table {RELEASE_TABLE}", manifest)
     except duckdb.Error as error:
         problems.append(f"{path.name} cannot be read: {_first_line(error)}")
     return problems
@@ -138,9 +128,7 @@ def _table_differences(
         content_hash=recorded["content_hash"],
     )
     try:
-        if columns is not None and [name for name, _ in columns_of(store, relation)] != [
-            name for name, _ in columns
-        ]:
+        if columns is not None and [name for name, _ in columns_of(store, relation)] != [name for name, _ in columns]:
             return [f"{shown}: the columns are not those of the manifest."]
         found = table_content(store, relation, columns)
     except duckdb.Error as error:
@@ -159,9 +147,7 @@ def _release_row_differences(
 ) -> list[str]:
     names = RELEASE_SCHEMA.names
     try:
-        rows = store.sql(
-            f"select {', '.join(f'{name}::varchar' for name in names)} from {relation}"
-        ).fetchall()
+        rows = store.sql(f"select {', '.join(f'{name}::varchar' for name in names)} from {relation}").fetchall()
     except duckdb.Error as error:
         return [f"{shown} cannot be read: {_first_line(error)}"]
     if rows != [tuple(manifest[name] for name in names)]:

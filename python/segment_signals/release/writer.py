@@ -129,9 +129,7 @@ def _check_names(tables: Mapping[str, str]) -> None:
         )
 
 
-def _require_same_content(
-    target: Path, existing: Mapping[str, Any], contents: Mapping[str, TableContent]
-) -> None:
+def _require_same_content(target: Path, existing: Mapping[str, Any], contents: Mapping[str, TableContent]) -> None:
     """The release exists: it must be whole, and hold what was built now."""
     problems = verify(target)
     if problems:
@@ -178,16 +176,12 @@ def _write_files(
 
     names = sorted([*contents, RELEASE_TABLE])
     database = folder / f"{context.dataset}.duckdb"
-    store.execute(
-        f"attach {literal(database)} as {RELEASE_ALIAS} (storage_version {literal(STORAGE_VERSION)})"
-    )
+    store.execute(f"attach {literal(database)} as {RELEASE_ALIAS} (storage_version {literal(STORAGE_VERSION)})")
     (folder / PARQUET).mkdir()
     for name in names:
         store.execute(f"create table {RELEASE_ALIAS}.main.{quoted(name)} as from memory.main.{quoted(name)}")
         path = folder / PARQUET / f"{name}.parquet"
-        store.execute(
-            f"copy memory.main.{quoted(name)} to {literal(path)} (format parquet, compression zstd)"
-        )
+        store.execute(f"copy memory.main.{quoted(name)} to {literal(path)} (format parquet, compression zstd)")
     store.execute(f"checkpoint {RELEASE_ALIAS}")
     store.execute(f"detach {RELEASE_ALIAS}")
 
@@ -219,9 +213,7 @@ def _manifest(
     }
 
 
-def _changes(
-    before: Mapping[str, Mapping[str, Any]], after: Mapping[str, TableContent]
-) -> list[dict[str, Any]]:
+def _changes(before: Mapping[str, Mapping[str, Any]], after: Mapping[str, TableContent]) -> list[dict[str, Any]]:
     """The tables whose content differs, with their rows before and after (None: no such table)."""
     changes = []
     for name in sorted({*before, *after}):

@@ -21,7 +21,7 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from segment_signals.review import headline, registers, segments, sentences, trends, velocity, views, words
+from segment_signals.review import headline, registers, segments, sentences, signals, trends, velocity, views, words
 from segment_signals.review.facts import Facts, read_facts
 
 HERE = Path(__file__).parent
@@ -32,7 +32,8 @@ def render_review(tables: Mapping[str, pd.DataFrame], *, dataset: str) -> str:
 
     Args:
         tables: name -> frame for funnel_conversion, segment_scorecards, pipeline_velocity, gate_results, definitions
-            and release, with the columns of the published contract; other tables are ignored; any may have 0 rows.
+            and release, with the columns of the published contract; any may have 0 rows. The tables of signals
+            (signals.COLUMNS) are shown where given, other tables are ignored.
         dataset: the name of the dataset, as it stands in the masthead.
 
     Raises:
@@ -55,6 +56,7 @@ def render_review(tables: Mapping[str, pd.DataFrame], *, dataset: str) -> str:
         style=Markup((HERE / "style.css").read_text(encoding="utf-8")),
         script=Markup((HERE / "page.js").read_text(encoding="utf-8")),
         **_context(facts),
+        signals=signals.view(facts, tables),
     )
     return re.sub(r"\n\s*\n+", "\n", page)
 

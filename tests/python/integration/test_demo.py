@@ -4,7 +4,6 @@ import json
 
 import pandas as pd
 import pytest
-
 from conftest import PROJECT, Build
 
 SEGMENTS = {
@@ -102,7 +101,8 @@ def test_renewals_are_kept_out_of_new_business(built: Build) -> None:
         )[0],
     )
     renewals = built.rows(
-        "select count(*) from core.journeys where won_date is not null and is_primary and opportunity_type <> 'new_business'"
+        "select count(*) from core.journeys "
+        "where won_date is not null and is_primary and opportunity_type <> 'new_business'"
     )[0][0]
     assert renewals > 500
     assert new_won == all_won - renewals

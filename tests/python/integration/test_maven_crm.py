@@ -6,7 +6,6 @@ from pathlib import Path
 
 import pytest
 import yaml
-
 from conftest import PROJECT, Build, dataset
 
 
@@ -68,7 +67,8 @@ def test_segments_are_mended_by_rules(built: Build) -> None:
     assert "technology" in sectors
     assert "technolgy" not in sectors
     assert built.rows(
-        "select distinct product_series, deal_size_tier from core.journeys where product_id = 'GTXPro' and sector is not null"
+        "select distinct product_series, deal_size_tier from core.journeys "
+        "where product_id = 'GTXPro' and sector is not null"
     ) == [("GTX", "2,000 to 9,999")]
 
 

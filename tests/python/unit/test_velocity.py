@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from segment_signals.statistics.velocity import Levers, lever_effects, log_velocity_variance, sample_covariance
 
 
