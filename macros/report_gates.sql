@@ -10,14 +10,14 @@
                 ~ " where status is null or status in ('blocked', 'flagged') order by status = 'flagged', 1, 3, 2"
             ).rows -%}
             {%- for row in rows if row[3] != 'flagged' -%}
-                {%- do log(
+                {%- do print(
                     'BLOCKED ' ~ row[0] ~ ' gate, ' ~ row[2] ~ ' of ' ~ row[1] ~ ': ' ~ row[4]
                     ~ '. Nothing is published and the last release stays. Mend the export or its definitions, or '
-                    ~ 'change the threshold in gate_thresholds, then run dbt build again.', info=True
+                    ~ 'change the threshold in gate_thresholds, then run dbt build again.'
                 ) -%}
             {%- endfor -%}
             {%- for row in rows if row[3] == 'flagged' -%}
-                {%- do log('Flagged ' ~ row[2] ~ ' of ' ~ row[1] ~ ': ' ~ row[4], info=True) -%}
+                {%- do print('Flagged ' ~ row[2] ~ ' of ' ~ row[1] ~ ': ' ~ row[4]) -%}
             {%- endfor -%}
         {%- endif -%}
     {%- endif -%}

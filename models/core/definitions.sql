@@ -36,6 +36,10 @@ evidence_thresholds as (
     select * from {{ ref('evidence_thresholds') }}
 ),
 
+gate_subjects as (
+    select * from {{ ref('gate_subjects') }}
+),
+
 gate_thresholds as (
     select * from {{ ref('gate_thresholds') }}
 ),
@@ -133,9 +137,18 @@ unioned as (
         gate || ': ' || check_name as code,
         label,
         label || ': flagged unless ' || replace(comparison, '_', ' ') || ' ' || flag_threshold
+        || ' of at least ' || minimum_n || ' rows'
         || coalesce(', blocked unless ' || replace(comparison, '_', ' ') || ' ' || block_threshold, '') as rule,
         valid_from
     from gate_thresholds
+    union all
+    select
+        'check_subject' as kind,
+        gate || ': ' || check_name || ' of ' || subject as code,
+        subject as label,
+        'must be judged' as rule,
+        valid_from
+    from gate_subjects
     union all
     select
         'exchange_rate' as kind,

@@ -34,7 +34,8 @@ segment_memberships as (
     select * from {{ ref('segment_memberships') }}
 ),
 
--- First entry of each stage counts; ends count by their last one, since a record may be re-opened.
+-- First entry of each stage counts; ends count by their last one, since a record may be re-opened. Dates, not moments, are
+-- compared: some sources have only dates.
 stage_dates as (
     select
         stage_visits.entity,
@@ -42,9 +43,9 @@ stage_dates as (
         {%- for stage in spine %}
         min(stage_visits.entered_date) filter (where stage_visits.stage = '{{ stage }}') as {{ stage }}_date,
         {%- endfor %}
-        max(stage_visits.entered_at) filter (where lifecycle_stages.kind = 'spine') as last_spine_entered_at,
-        max(stage_visits.entered_at) filter (where lifecycle_stages.kind = 'end') as last_ended_at,
-        count(*) filter (where lifecycle_stages.kind = 'end') as end_count
+        max(stage_visits.entered_date) filter (where lifecycle_stages.kind = 'spine') as last_spine_date,
+        max(stage_visits.entered_date) filter (where stage_visits.stage = 'won') as last_won_date,
+        max(stage_visits.entered_date) filter (where lifecycle_stages.kind = 'end') as last_ended_date
     from stage_visits
     inner join lifecycle_stages on stage_visits.stage = lifecycle_stages.stage
     group by stage_visits.entity, stage_visits.entity_id
@@ -60,7 +61,8 @@ opportunity_dates as (
     where entity = 'opportunity'
 ),
 
--- A lead names the opportunity that it was converted to, or an opportunity names its lead; the first one counts.
+-- A lead names the opportunity that it was converted to, or an opportunity names its lead; the
+-- first one of new business counts.
 links as (
     select
         people.person_id,
@@ -84,7 +86,7 @@ first_links as (
     inner join opportunities on links.opportunity_id = opportunities.opportunity_id
     qualify row_number() over (
         partition by links.person_id
-        order by opportunities.created_at nulls last, opportunities.opportunity_id
+        order by opportunities.opportunity_type <> 'new_business', opportunities.created_at nulls last, opportunities.opportunity_id
     ) = 1
 ),
 
@@ -124,24 +126,34 @@ observed as (
         {%- for stage in person_stages %}
         person_dates.{{ stage }}_date as observed_{{ stage }}_date,
         {%- endfor %}
-        -- A lead that joins a deal which is already open reaches it on its own last day as a lead.
+        -- A lead that joins a deal which is already open, or closed, reaches it on its own last day as a lead.
         case
             when joined.is_primary then opportunity_dates.opportunity_date
             else greatest(opportunity_dates.opportunity_date, {{ stage_dates(person_stages, 'person_dates.') }})
         end as observed_opportunity_date,
+        -- A win that was taken back is none, and the outcome of a deal without an entry date is in no cohort.
         case
+            when opportunity_dates.opportunity_date is null then null
+            when opportunity_dates.last_ended_date > opportunity_dates.last_won_date then null
             when joined.is_primary or opportunity_dates.won_date is null then opportunity_dates.won_date
             else greatest(opportunity_dates.won_date, {{ stage_dates(person_stages, 'person_dates.') }})
         end as observed_won_date,
         case
-            when joined.opportunity_id is null and person_dates.last_ended_at >= person_dates.last_spine_entered_at
-                then person_dates.last_ended_at::date
-            when opportunity_dates.won_date is null
-                and opportunity_dates.last_ended_at >= opportunity_dates.last_spine_entered_at
-                then opportunity_dates.last_ended_at::date
+            when joined.opportunity_id is null and person_dates.last_ended_date >= person_dates.last_spine_date
+                then person_dates.last_ended_date
+            when opportunity_dates.opportunity_date is null then null
+            when opportunity_dates.last_ended_date <= opportunity_dates.last_won_date then null
+            when opportunity_dates.last_ended_date >= opportunity_dates.last_spine_date
+                then case
+                    when joined.is_primary then opportunity_dates.last_ended_date
+                    else greatest(
+                        opportunity_dates.last_ended_date, {{ stage_dates(person_stages, 'person_dates.') }}
+                    )
+                end
         end as lost_date,
-        coalesce(person_dates.last_ended_at < person_dates.last_spine_entered_at, false)
-        or coalesce(opportunity_dates.last_ended_at < opportunity_dates.last_spine_entered_at, false) as is_recycled
+        coalesce(person_dates.last_ended_date < person_dates.last_spine_date, false)
+        or coalesce(opportunity_dates.last_ended_date < opportunity_dates.last_spine_date, false)
+        or coalesce(opportunity_dates.last_ended_date > opportunity_dates.last_won_date, false) as is_recycled
     from joined
     left join person_dates on joined.person_id = person_dates.entity_id
     left join opportunity_dates on joined.opportunity_id = opportunity_dates.entity_id

@@ -9,7 +9,7 @@ definitions as (
 ),
 
 definitions_hash as (
-    select md5({{ ordered_concat('definition_hash', ',') }}) as definitions_hash
+    select md5({{ ordered_concat("kind || code || label || rule || valid_from", ',') }}) as definitions_hash
     from definitions
 )
 

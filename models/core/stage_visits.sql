@@ -45,7 +45,8 @@ tracked as (
     select
         entity,
         entity_id,
-        min(entered_at) as first_entered_at,
+        min(entered_at) filter (where stage = 'lead')::date as first_lead_date,
+        min(entered_at) filter (where stage = 'opportunity')::date as first_opportunity_date,
         bool_or(stage in ('won', 'lost')) as has_closed,
         bool_or(stage = 'sql') as has_sql
     from changes
@@ -65,7 +66,7 @@ person_creations as (
     left join tracked on tracked.entity = 'person' and people.person_id = tracked.entity_id
     where
         people.created_at is not null
-        and (tracked.first_entered_at is null or people.created_at <= tracked.first_entered_at)
+        and (tracked.first_lead_date is null or people.created_at::date < tracked.first_lead_date)
 ),
 
 person_conversions as (
@@ -93,7 +94,7 @@ opportunity_creations as (
     left join tracked on tracked.entity = 'opportunity' and opportunities.opportunity_id = tracked.entity_id
     where
         opportunities.created_at is not null
-        and (tracked.first_entered_at is null or opportunities.created_at::date < tracked.first_entered_at::date)
+        and (tracked.first_opportunity_date is null or opportunities.created_at::date < tracked.first_opportunity_date)
 ),
 
 -- The close date of an open deal is a plan, so it counts only where the stage says that the deal is closed. A deal

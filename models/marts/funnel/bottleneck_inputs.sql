@@ -6,12 +6,11 @@ contrast_inputs as (
     where comparator = 'rest'
 ),
 
-conversion_estimates as (
-    select conversion_estimates.*
-    from {{ ref('conversion_estimates') }} as conversion_estimates
-    inner join {{ ref('horizons') }} as horizons on conversion_estimates.horizon_days = horizons.horizon_days
-    where
-        horizons.is_primary and conversion_estimates.dimension = 'all'
+funnel_conversion as (
+    select funnel_conversion.*
+    from {{ ref('funnel_conversion') }} as funnel_conversion
+    inner join {{ ref('horizons') }} as horizons on funnel_conversion.horizon_days = horizons.horizon_days
+    where horizons.is_primary and funnel_conversion.dimension = 'all'
 ),
 
 stage_exit_facts as (
@@ -36,11 +35,14 @@ onward as (
         estimates.period_grain,
         estimates.period_start,
         transitions.from_stage,
-        exp(sum(ln(nullif(estimates.conversion_rate, 0)))) as onward_rate,
+        case
+            when min(estimates.conversion_rate) = 0 then 0.0
+            else exp(sum(ln(nullif(estimates.conversion_rate, 0))::decimal(38, 18))::double)
+        end as onward_rate,
         count(estimates.conversion_rate) as later_count
     from transitions
     inner join transitions as later on transitions.transition_order < later.transition_order
-    inner join conversion_estimates as estimates
+    inner join funnel_conversion as estimates
         on later.from_stage = estimates.from_stage and later.to_stage = estimates.to_stage
     group by estimates.period_grain, estimates.period_start, transitions.from_stage
 )

@@ -1,10 +1,11 @@
 {{ config(materialized='view') }}
 
+-- A lead counts in the lead stages whatever kind of deal it becomes: leaving it out for that would select by outcome.
 with
 
 journeys as (
     select * from {{ ref('journeys') }}
-    where opportunity_type = 'new_business'
+    where opportunity_type = 'new_business' or person_id is not null
 ),
 
 horizons as (
@@ -39,6 +40,7 @@ entered as (
         journeys.{{ from_stage }}_date is not null
         {%- if from_stage in ('opportunity', 'won') %}
         and journeys.is_primary
+        and journeys.opportunity_type = 'new_business'
         {%- endif %}
     {%- if not loop.last %}
     union all

@@ -5,6 +5,14 @@ journeys as (
     where opportunity_type = 'new_business' and is_primary and opportunity_date is not null
 ),
 
+dimensions as (
+    select * from {{ ref('dimensions') }}
+),
+
+lifecycle_stages as (
+    select * from {{ ref('lifecycle_stages') }}
+),
+
 velocity_horizon as (
     select value as horizon_days
     from {{ ref('evidence_thresholds') }}
@@ -89,6 +97,16 @@ counted as (
             as pair_amount_cycle_days_sum
     from logged
     {{ group_by_each_dimension('basis, month_start') }}  -- noqa: PRS
+),
+
+-- A dimension that is known only later than the opportunity would know the won ones alone.
+known as (
+    select counted.*
+    from counted
+    left join dimensions on counted.dimension = dimensions.dimension
+    left join lifecycle_stages as known_from on dimensions.known_from_stage = known_from.stage
+    left join lifecycle_stages as opportunity on opportunity.stage = 'opportunity'
+    where counted.dimension = 'all' or known_from.stage_order <= opportunity.stage_order
 )
 
 select
@@ -114,7 +132,7 @@ select
     pair_amount_sum::double as pair_amount_sum,
     pair_cycle_days_sum::double as pair_cycle_days_sum,
     pair_amount_cycle_days_sum::double as pair_amount_cycle_days_sum
-from counted
+from known
 union all
 select
     'quarter' as period_grain,
@@ -139,5 +157,5 @@ select
     sum(pair_amount_sum)::double as pair_amount_sum,
     sum(pair_cycle_days_sum)::double as pair_cycle_days_sum,
     sum(pair_amount_cycle_days_sum)::double as pair_amount_cycle_days_sum
-from counted
+from known
 group by all

@@ -23,7 +23,8 @@ def facts() -> Facts:
 def cell(start: date = Q3, **values: Any) -> dict[str, Any]:
     return {
         "period_grain": "quarter", "period_start": start, "dimension": "lead_source", "segment": "Trade show",
-        "within_dimension": "all", "n": 199, "evidence": "reportable", "evidence_reason": None, "caveat": None, **values,
+        "within_dimension": "all", "n": 199, "evidence": "reportable", "evidence_reason": None, "caveat": None,
+        **values,
     }  # fmt: skip
 
 
@@ -76,7 +77,7 @@ def test_signals_of_the_mature_quarter_largest_first(facts: Facts) -> None:
     keys = ("segment", "comparator", "difference", "interval", "q", "mark")
     assert [tuple(row[key] for key in keys) for row in seen["rows"]] == [
         ("Event", "the rest", "+95", "+77 to +115", "<0.001", "●"),
-        ("Partner", "Website", "−31.0", "−36.0 to −25.0", "0.012", "●"),
+        ("Partner", "Website", "\u221231.0", "\u221236.0 to \u221225.0", "0.012", "●"),
         ("Trade show", "the rest", "+19.3", "+15.5 to +23.0", "<0.001", "○"),
     ]
 
@@ -102,8 +103,8 @@ def test_a_pattern_and_the_costliest_transition_are_one_sentence_each(facts: Fac
         },
     )["differs"]
     assert [text for _, text in seen["patterns"]] == [
-        f"Trade show: higher than the rest in Lead to mql rate by 19{NBSP}points (15 to 23), lower in Opportunity to won "
-        f"rate by 12{NBSP}points (7 to 17), 2025{NBSP}Q3."
+        f"Trade show: higher than the rest in Lead to mql rate by 19{NBSP}points (15 to 23), lower in "
+        f"Opportunity to won rate by 12{NBSP}points (7 to 17), 2025{NBSP}Q3."
     ]
     assert [text for _, text in seen["costs"]] == [
         f"Trade show: Opportunity to won rate, 28 conversions fewer than at the rest\u2019s rate, 2025{NBSP}Q3."
