@@ -4,7 +4,7 @@
         {%- for threshold in [
             'confidence_z', 'minimum_n', 'reportable_n', 'minimum_outcome_n', 'maximum_half_width',
             'maximum_relative_half_width', 'minimum_at_risk', 'minimum_completeness', 'maximum_missing_share',
-            'maximum_outcome_completeness_gap',
+            'maximum_outcome_completeness_gap', 'minimum_mature_share',
         ] %}
         max(value) filter (where threshold = '{{ threshold }}') as {{ threshold }}{{ ',' if not loop.last }}
         {%- endfor %}

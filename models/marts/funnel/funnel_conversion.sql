@@ -18,6 +18,11 @@ lifecycle_stages as (
     select * from {{ ref('lifecycle_stages') }}
 ),
 
+primary_horizon as (
+    select horizon_days from {{ ref('horizons') }}
+    where is_primary
+),
+
 run_context as (
     select * from {{ ref('run_context') }}
 ),
@@ -52,6 +57,11 @@ judged as (
                 and limits.censored_count > 0
                 and not limits.is_resolved
                 then 'too_early'
+            when
+                limits.mature_count < thresholds.minimum_mature_share * limits.entered_count
+                and limits.horizon_days >= primary_horizon.horizon_days
+                and not limits.is_resolved
+                then 'too_early'
             when limits.converted_count < thresholds.minimum_outcome_n then 'insufficient_sample'
             when limits.entered_count - limits.converted_count < thresholds.minimum_outcome_n
                 then 'insufficient_sample'
@@ -60,6 +70,7 @@ judged as (
                 then 'wide_interval'
         end as directional_reason
     from limits
+    cross join primary_horizon
     cross join run_context
     cross join thresholds
     inner join dimension_completeness

@@ -44,7 +44,7 @@ def segment_contrasts(inputs: pa.Table, thresholds: Mapping[str, float]) -> pa.T
 
     Args:
         inputs: the mart `contrast_inputs`, one row per cell, metric and comparator.
-        thresholds: the seed `evidence_thresholds`: minimum_n, minimum_clusters, false_discovery_rate,
+        thresholds: the seed `evidence_thresholds`: minimum_n, minimum_clusters, minimum_mature_share, false_discovery_rate,
             practical_floor_rate, practical_floor_relative.
 
     Returns:
@@ -65,7 +65,8 @@ def segment_contrasts(inputs: pa.Table, thresholds: Mapping[str, float]) -> pa.T
     # A cohort of which most was not followed to the horizon is not compared with one that was: at high rates its
     # variance is too uncertain to claim anything.
     immature = is_rate & (
-        (numbers(cells, "mature_count") < first.n / 2) | (numbers(cells, "other_mature_count") < second.n / 2)
+        (numbers(cells, "mature_count") < thresholds["minimum_mature_share"] * numbers(cells, "n"))
+        | (numbers(cells, "other_mature_count") < thresholds["minimum_mature_share"] * numbers(cells, "other_n"))
     )
     is_shown = cells["own_evidence"] != "suppressed"
     suppressed_reason = (

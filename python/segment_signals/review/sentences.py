@@ -98,28 +98,17 @@ def _named(segments: Sequence[tuple[str, Cell]]) -> list[tuple[str, Cell]]:
     return [(name, cell) for name, cell in segments if name not in UNNAMED_SEGMENTS]
 
 
-def spread(
-    facts: Facts, dimension: Dimension, periods: dict[Transition, Period | None]
-) -> tuple[float, Transition, tuple[str, Cell], tuple[str, Cell]] | None:
-    """The step on which the reportable segments of a dimension lie furthest apart: (points, step, highest, lowest)."""
-    best = None
-    for step in facts.transitions:
-        found = [
-            (name, cell)
-            for name in dimension.segments
-            if (cell := facts.cell(dimension.code, name, step, periods[step])) is not None and cell.is_reportable
-        ]
-        named = sorted(_named(found), key=lambda item: (-(item[1].rate or 0.0), item[0]))
-        if len(named) < 2:
-            continue
-        points = (named[0][1].rate or 0.0) - (named[-1][1].rate or 0.0)
-        if best is None or points > best[0]:
-            best = (points, step, named[0], named[-1])
-    return best
-
-
 def funnel_dimension(facts: Facts, dimension: Dimension, periods: dict[Transition, Period | None]) -> str:
-    """Counts by evidence, and where the reportable segments lie furthest apart."""
+    """Counts by evidence: which segment is highest is no finding, the section on differences says what is one."""
+    by_level = _levels(facts, dimension, periods)
+    return (
+        f"Of {sum(by_level.values())} cells {by_level['reportable']} are reportable, {by_level['directional']} "
+        f"directional, {by_level['suppressed']} held back."
+    )
+
+
+def _levels(facts: Facts, dimension: Dimension, periods: dict[Transition, Period | None]) -> dict[str, int]:
+    """Evidence level -> cells of a dimension that are applicable."""
     cells = [
         cell
         for name in dimension.segments
@@ -127,17 +116,7 @@ def funnel_dimension(facts: Facts, dimension: Dimension, periods: dict[Transitio
         if (cell := facts.cell(dimension.code, name, step, periods[step])) is not None
         and cell.reason != "not_applicable"
     ]
-    by_level = {level: sum(cell.evidence == level for cell in cells) for level in words.EVIDENCE}
-    counted = (
-        f"Of {len(cells)} cells {by_level['reportable']} are reportable, {by_level['directional']} directional, "
-        f"{by_level['suppressed']} held back."
-    )
-    widest = spread(facts, dimension, periods)
-    if widest is None:
-        return counted
-    _, step, (top, high), (bottom, low) = widest
-    where = f"{step_label(facts, step)}, " if len(facts.transitions) > 1 else ""
-    return f"{counted} Furthest apart: {where}{_rated(top, high)} and {_rated(bottom, low)}."
+    return {level: sum(cell.evidence == level for cell in cells) for level in words.EVIDENCE}
 
 
 def _rated(name: str, cell: Cell) -> str:
@@ -155,25 +134,15 @@ def step_label(facts: Facts, step: Transition) -> str:
 
 
 def funnel(facts: Facts, periods: dict[Transition, Period | None]) -> str:
-    """The widest spread of the whole page, as a description of what is published."""
-    found = [
-        (widest, dimension)
-        for dimension in facts.dimensions
-        if (widest := spread(facts, dimension, periods)) is not None
-    ]
-    if not found:
-        return (
-            "No dimension has two segments whose conversion is reportable, so segments cannot be set side by side yet."
-        )
-    (points, step, (top, high), (bottom, low)), dimension = max(found, key=lambda item: item[0][0])
-    upper, lower = (
-        f"{words.number(cell.rate or 0.0, 'rate')} of {words.count(cell.n)} ({name})"
-        for name, cell in ((top, high), (bottom, low))
-    )
+    """How much of the funnel can be read by segment."""
+    levels = [_levels(facts, dimension, periods) for dimension in facts.dimensions]
+    total = sum(sum(level.values()) for level in levels)
+    if not total:
+        return "No dimension has a segment whose conversion is old enough to be shown."
+    reportable, directional = (sum(level[name] for level in levels) for name in ("reportable", "directional"))
     return (
-        f"Reportable segments lie furthest apart in {step_label(facts, step)} by "
-        f"{facts.label('dimension', dimension.code).lower()}: {upper} against {lower}, "
-        f"{words.percent(points)}{NBSP}points apart."
+        f"Of {words.count(total)} cells of segment and step {words.count(reportable)} are reportable and "
+        f"{words.count(directional)} directional; a higher cell alone is no finding."
     )
 
 

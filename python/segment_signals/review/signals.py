@@ -105,7 +105,9 @@ def _differs(facts: Facts, found: Mapping[str, list[Row] | None], quarters: Mapp
     tested = [
         row
         for row in found["segment_contrasts"] or []
-        if quarters.get(str(row["metric"])) == row["period"] and row["p_value"] is not None
+        if quarters.get(str(row["metric"])) == row["period"]
+        and row["p_value"] is not None
+        and row["evidence_reason"] != TOO_EARLY
     ]
     signals = [row for row in tested if row["is_signal"] and row["difference"] is not None]
     signals.sort(
