@@ -28,15 +28,15 @@ class Plugin(BasePlugin):
             if owner is None:
                 return "The connection to the build file was closed while its inputs were read. Run the build again."
             options: dict[str, Any] = json.loads(arguments)
-            as_of_date = options["as_of_date"]
             cursor = owner.cursor()
             try:
+                as_of_date = _as_date(options["as_of_date"])
                 read_export(
                     cursor,
                     Path.cwd(),
                     options["data_dir"],
                     reporting_timezone=options["reporting_timezone"],
-                    as_of_date=date.fromisoformat(as_of_date) if as_of_date else None,
+                    as_of_date=as_of_date,
                     dimension_attributes=options["dimension_attributes"],
                 )
             except ExportError as error:
@@ -46,3 +46,10 @@ class Plugin(BasePlugin):
             return ""
 
         conn.create_function("read_export", read, ["VARCHAR"], "VARCHAR", side_effects=True)
+
+
+def _as_date(value: str | None) -> date | None:
+    try:
+        return date.fromisoformat(value) if value else None
+    except ValueError:
+        raise ExportError(f"as_of_date is {value!r}, which is no date. Write it as 2025-12-31.") from None

@@ -124,6 +124,10 @@ _TOP_LEVEL_KEYS = (
 _FORMAT_KEYS = ("timezone", "null_words", "date_formats", "number_format")
 _BLOCK_KEYS = ("file", "where", *_FORMAT_KEYS, "columns", "custom_columns")
 _SOURCE_KEYS = ("column", "constant", "lookup")
+# Names and addresses of people, lower case without signs: never a dimension.
+_PERSONAL_NAMES = frozenset(
+    ["name", "fullname", "firstname", "lastname", "contactname", "leadname", "email", "emailaddress", "mail", "phone", "phonenumber", "mobile", "mobilephone", "linkedin", "linkedinurl", "address", "street"]
+)
 _NEAR_MISS = 0.8  # of difflib's ratio: 'date_format' is date_formats; 'definitions_hash' is a var of its own
 
 
@@ -279,6 +283,8 @@ def check_dimension_attributes(mapping: ExportMapping, attributes: Sequence[str]
             )
         canonical = [known.name for known in ENTITIES[entity]]
         custom = mapping.custom_columns(entity)
+        if entity == "people":
+            _check_not_personal(mapping, attribute, column)
         if column in canonical or column in custom:
             continue
         raise ExportError(
@@ -286,6 +292,25 @@ def check_dimension_attributes(mapping: ExportMapping, attributes: Sequence[str]
             f"{_did_you_mean(column, [*canonical, *custom], f'{entity}.')}. "
             f"Map it under entities.{entity}.custom_columns, or mend the dimension."
         )
+
+
+def _check_not_personal(mapping: ExportMapping, attribute: str, column: str) -> None:
+    """A dimension is published: refuse the columns of people that name or reach a person."""
+    headers = (
+        [
+            block.custom_columns[column].column or ""
+            for block in mapping.entities["people"]
+            if column in block.custom_columns
+        ]
+        if "people" in mapping.entities
+        else []
+    )
+    for name in (column, *headers):
+        if re.sub("[^a-z]", "", name.lower()) in _PERSONAL_NAMES:
+            raise ExportError(
+                f"The dimension attribute {quoted(attribute)} holds personal data ({name}), and segments are published. "
+                "Choose an attribute that describes people without naming them."
+            )
 
 
 # --- YAML -----------------------------------------------------------------------------------------

@@ -21,7 +21,13 @@ def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
 
 @pytest.mark.parametrize(
     ("topic", "scale", "at_least"),
-    [("incidence", 0.05, 9), ("contrasts", 0.04, 11), ("changes", 0.1, 13), ("anomalies", 0.04, 7), ("velocity", 0.1, 3)],
+    [
+        ("incidence", 0.05, 9),
+        ("contrasts", 0.04, 11),
+        ("changes", 0.1, 13),
+        ("anomalies", 0.04, 7),
+        ("velocity", 0.1, 3),
+    ],
 )
 def test_targets_are_met(warehouse: Warehouse, topic: str, scale: float, at_least: int) -> None:
     targets: list[Target] = import_module(f"certification.{topic}").certify(warehouse, scale)

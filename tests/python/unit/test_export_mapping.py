@@ -620,3 +620,19 @@ def test_any_text_is_a_mapping_or_an_export_error(tmp_path_factory: pytest.TempP
     (folder / "mapping.yml").write_bytes(text.encode())
     with pytest.raises(ExportError, match=r"mapping\.yml"):  # no such text is a whole mapping
         load_mapping(folder, ".")
+
+
+@pytest.mark.parametrize(
+    ("column", "header", "named"),
+    [("email", "Email", "email"), ("contact", "Full Name", "Full Name"), ("first_name", "Vorname", "first_name")],
+)
+def test_a_dimension_of_personal_data_is_refused(tmp_path: Path, column: str, header: str, named: str) -> None:
+    mapped = "columns: {person_id: Id, created_at: C, email: Email}"
+    custom = "" if column == "email" else f"  custom_columns: {{{column}: {header}}}\n"
+    mapping = load(tmp_path, mapping_text(f"people:\n  file: a.csv\n  {mapped}\n{custom}"))
+    with pytest.raises(ExportError) as error:
+        check_dimension_attributes(mapping, [f"people.{column}"])
+    assert str(error.value) == (
+        f"The dimension attribute 'people.{column}' holds personal data ({named}), and segments are published. "
+        "Choose an attribute that describes people without naming them."
+    )
