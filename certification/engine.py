@@ -81,6 +81,7 @@ class Warehouse:
         """
         self.models = compiled_models(folder)
         self.connection = duckdb.connect(config={"threads": threads})
+        self.connection.execute("set enable_progress_bar = false")
         self.connection.execute("attach ':memory:' as demo; use demo")
         for schema in ("core", "marts", "definitions"):
             self.connection.execute(f"create schema {schema}")

@@ -44,8 +44,8 @@ def segment_contrasts(inputs: pa.Table, thresholds: Mapping[str, float]) -> pa.T
 
     Args:
         inputs: the mart `contrast_inputs`, one row per cell, metric and comparator.
-        thresholds: the seed `evidence_thresholds`: minimum_n, minimum_clusters, minimum_mature_share, false_discovery_rate,
-            practical_floor_rate, practical_floor_relative.
+        thresholds: the seed `evidence_thresholds`: minimum_n, minimum_clusters, minimum_mature_share,
+            false_discovery_rate, practical_floor_rate, practical_floor_relative.
 
     Returns:
         Table of `SCHEMA` with the rows of the input.

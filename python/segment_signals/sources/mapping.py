@@ -126,7 +126,10 @@ _BLOCK_KEYS = ("file", "where", *_FORMAT_KEYS, "columns", "custom_columns")
 _SOURCE_KEYS = ("column", "constant", "lookup")
 # Names and addresses of people, lower case without signs: never a dimension.
 _PERSONAL_NAMES = frozenset(
-    ["name", "fullname", "firstname", "lastname", "contactname", "leadname", "email", "emailaddress", "mail", "phone", "phonenumber", "mobile", "mobilephone", "linkedin", "linkedinurl", "address", "street"]
+    {
+        *("name", "fullname", "firstname", "lastname", "contactname", "leadname", "email", "emailaddress", "mail"),
+        *("phone", "phonenumber", "mobile", "mobilephone", "linkedin", "linkedinurl", "address", "street"),
+    }
 )
 _NEAR_MISS = 0.8  # of difflib's ratio: 'date_format' is date_formats; 'definitions_hash' is a var of its own
 
@@ -308,8 +311,8 @@ def _check_not_personal(mapping: ExportMapping, attribute: str, column: str) -> 
     for name in (column, *headers):
         if re.sub("[^a-z]", "", name.lower()) in _PERSONAL_NAMES:
             raise ExportError(
-                f"The dimension attribute {quoted(attribute)} holds personal data ({name}), and segments are published. "
-                "Choose an attribute that describes people without naming them."
+                f"The dimension attribute {quoted(attribute)} holds personal data ({name}), and segments are "
+                "published. Choose an attribute that describes people without naming them."
             )
 
 

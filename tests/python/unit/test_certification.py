@@ -1,4 +1,4 @@
-"""The smaller version of `make certify`: the same worlds, fewer of them, and verdicts with four standard errors of slack."""
+"""The smaller version of `make certify`: the same worlds, fewer of them, verdicts with 4 standard errors of slack."""
 
 from importlib import import_module
 from pathlib import Path
