@@ -17,6 +17,8 @@ PROJECT = Path(__file__).parents[1]
 PREFIX = "model.segment_signals."
 # Models that count journeys by cell; everything after them is by cell.
 COUNTS = ("funnel_day_counts", "velocity_facts", "stage_exit_facts", "account_cluster_sums")
+# Of closed deals the screening reads counts and sums of amounts only.
+PARTLY_READ = "velocity_facts"
 MODELS = Path("compiled", "segment_signals")
 
 
@@ -96,6 +98,9 @@ class Warehouse:
         self.thresholds: Mapping[str, float] = dict(
             self.connection.sql("select threshold, value from definitions.evidence_thresholds").fetchall()
         )
+        (self.horizon_days,) = self.connection.sql(
+            "select horizon_days from definitions.horizons where is_primary"
+        ).fetchall()[0]
         self.spine: list[str] = variables()["spine"]
         self.dimensions: list[str] = list(variables()["dimensions"])
 
@@ -133,6 +138,9 @@ class Warehouse:
         if name in given:
             # Its own SQL gives the types.
             self.connection.execute(f"create table {model.relation} as select * from ({model.sql}\n) limit 0")
+            missing = set(self.connection.table(model.relation).columns) - set(given[name].column_names)
+            if missing and name != PARTLY_READ:
+                raise ValueError(f"Simulated rows of {name} lack {sorted(missing)}: simulate them, too.")
             self._insert(model.relation, given[name])
         else:
             self.connection.execute(f"create table {model.relation} as {model.sql}")
@@ -141,7 +149,7 @@ class Warehouse:
         done.add(name)
 
     def _create_journeys(self) -> None:
-        texts = ["journey_id", "account_id", "opportunity_type", *self.dimensions]
+        texts = ["journey_id", "person_id", "account_id", "opportunity_type", *self.dimensions]
         flags = ["is_primary", *(f"is_{stage}_imputed" for stage in self.spine)]
         dates = [*(f"{stage}_date" for stage in self.spine), "lost_date"]
         columns = [f"{name} varchar" for name in texts] + [f"{name} boolean" for name in flags]

@@ -71,7 +71,9 @@ def day_counts(draws: np.random.Generator, world: World, replicates: int, dimens
     outcome = np.where(is_open, 2, np.where(is_advanced, 0, 1))
     last = np.minimum(days, followed)
     # Later days are all alike to the longest horizon, which is 180 days.
-    keys, counts = np.unique((cell * 1_000 + np.minimum(last, 999)) * 3 + outcome, return_counts=True)
+    key = (cell * 1_000 + np.minimum(last, 999)) * 3 + outcome
+    keys, row, counts = np.unique(key, return_inverse=True, return_counts=True)
+    mature = np.bincount(row, weights=np.broadcast_to(followed, key.shape) >= HORIZON).astype(np.int64)
     of = keys % 3
     return rows.day_counts(
         ("quarter", dimension),
@@ -82,6 +84,7 @@ def day_counts(draws: np.random.Generator, world: World, replicates: int, dimens
         np.where(of == 0, counts, 0),
         np.where(of == 1, counts, 0),
         np.where(of == 2, counts, 0),
+        mature,
     )
 
 

@@ -162,7 +162,7 @@ def journeys_table(journeys: Journeys) -> pa.Table:
     return pa.table(columns)
 
 
-def open_transitions_table(journeys: Journeys, days_after_quarter: int) -> pa.Table:
+def open_transitions_table(journeys: Journeys, days_after_quarter: int, horizon_days: int) -> pa.Table:
     """The rows of `marts.journey_transitions` as each page has them so many days after its quarter, some open."""
     as_of = quarter_start(journeys.page) + QUARTER_DAYS - 1 + days_after_quarter
     ends = [*pairwise(STAGES), (STAGES[0], STAGES[-1])]
@@ -183,6 +183,7 @@ def open_transitions_table(journeys: Journeys, days_after_quarter: int) -> pa.Ta
             "outcome": _labels(outcome, ("advanced", "lost", "open")),
             "outcome_days": pa.array((end - entered)[is_in].astype(np.int64)),
             "is_imputed": pa.array(np.zeros(len(outcome), dtype=bool)),
+            "is_mature": pa.array((as_of - entered)[is_in].astype(np.int64) >= horizon_days),
             "entered_date": pa.array(entered[is_in]),
             "cohort_month": pa.array(entered[is_in].astype("datetime64[M]").astype("datetime64[D]")),
         }

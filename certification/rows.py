@@ -22,6 +22,7 @@ def day_counts(
     advanced: Integers,
     lost: Integers,
     still_open: Integers,
+    mature: Integers,
 ) -> pa.Table:
     """Rows of `marts.funnel_day_counts`; rows without a record are left out.
 
@@ -34,6 +35,7 @@ def day_counts(
         advanced: records that advanced on that day.
         lost: records that were lost on that day.
         still_open: records last seen on that day.
+        mature: of all of these, records that entered at least the primary horizon before the as-of date.
     """
     rows = len(segment)
     table = pa.table(
@@ -52,6 +54,7 @@ def day_counts(
             "lost_count": pa.array(lost),
             "open_count": pa.array(still_open),
             "imputed_count": pa.array(np.zeros(rows, dtype=np.int64)),
+            "mature_count": pa.array(mature),
         }
     )
     return table.filter(pa.array(advanced + lost + still_open > 0))
@@ -67,7 +70,11 @@ def followed_counts(
 ) -> pa.Table:
     """Rows of `marts.funnel_day_counts` of records that convert on day 10 or are lost on day 20."""
     nobody = np.zeros_like(entered)
+    lost = entered - converted
+    at = (cell, period_start, segment, transition)
     return pa.concat_tables(
-        day_counts(cell, period_start, segment, transition, np.full_like(entered, day), advanced, lost, nobody)
-        for day, advanced, lost in ((10, converted, nobody), (20, nobody, entered - converted))
+        [
+            day_counts(*at, np.full_like(entered, 10), converted, nobody, nobody, converted),
+            day_counts(*at, np.full_like(entered, 20), nobody, lost, nobody, lost),
+        ]
     )

@@ -34,8 +34,8 @@ segment_memberships as (
     select * from {{ ref('segment_memberships') }}
 ),
 
--- First entry of each stage counts; ends count by their last one, since a record may be re-opened. Dates, not moments, are
--- compared: some sources have only dates.
+-- First entry of each stage counts; ends count by their last one, since a record may be re-opened. Dates are compared,
+-- not moments: some sources have only dates.
 stage_dates as (
     select
         stage_visits.entity,
@@ -86,7 +86,10 @@ first_links as (
     inner join opportunities on links.opportunity_id = opportunities.opportunity_id
     qualify row_number() over (
         partition by links.person_id
-        order by opportunities.opportunity_type <> 'new_business', opportunities.created_at nulls last, opportunities.opportunity_id
+        order by
+            opportunities.opportunity_type <> 'new_business',
+            opportunities.created_at nulls last,
+            opportunities.opportunity_id
     ) = 1
 ),
 
