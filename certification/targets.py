@@ -84,9 +84,11 @@ def share(hits: ArrayLike) -> Measurement:
     """A share of independent replicates, with Wilson's interval.
 
     Args:
-        hits: shape (replicates,), whether each one is a hit.
+        hits: shape (replicates,), whether each one is a hit; without any the share is NaN, which meets no target.
     """
     found = np.asarray(hits, dtype=np.float64)
+    if len(found) == 0:
+        return Measurement(np.nan, np.nan, np.nan, np.nan)
     rate = float(found.mean())
     interval = wilson_interval([rate], [len(found)])
     error = np.sqrt(rate * (1 - rate) / len(found))
