@@ -22,10 +22,10 @@ def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
 @pytest.mark.parametrize(
     ("topic", "scale", "at_least"),
     [
-        ("incidence", 0.05, 9),
-        ("contrasts", 0.04, 11),
-        ("changes", 0.1, 13),
-        ("anomalies", 0.04, 7),
+        ("incidence", 0.04, 8),
+        ("contrasts", 0.02, 13),
+        ("changes", 0.1, 12),
+        ("anomalies", 0.03, 8),
         ("velocity", 0.1, 3),
     ],
 )
@@ -44,7 +44,7 @@ def test_a_wrong_estimator_would_be_missed(warehouse: Warehouse) -> None:
 
 
 def test_a_wrong_error_control_would_be_missed(warehouse: Warehouse) -> None:
-    inputs = contrasts.page_inputs(warehouse, np.random.default_rng(1), 20, pages.Design())
+    inputs = contrasts.page_inputs(warehouse, np.random.default_rng(1), 4, pages.Design())
     cells = contrasts.judged(warehouse, inputs, pages.Design())
     uncontrolled = cells.assign(is_signal=cells["p_value"] <= 0.05)
     assert not Target("", "", share(contrasts.any_claim(uncontrolled, "is_signal")), upper=0.05).is_met(slack=4)
