@@ -210,11 +210,14 @@ def _shift_targets(cells: pd.DataFrame) -> list[Target]:
     what = f"a conversion falls by 8 % a month ({REGIONS[3]:.0f} records)"
     targets += _found(what, drifting, "is_drifting", 6, None)
     thin = f"a conversion falls by 60 % ({REGIONS[5]:.0f} records a month)"
-    for grain, name in (("month", "in the first month"), ("quarter", "in the first quarter")):
+    for grain in ("month", "quarter"):
         first = _series(regions, grain, 5, "lead_to_mql_rate")
         first = first[first["age"] == SHIFT_AT]
-        targets.append(Target(TOPIC, f"{thin}: flagged {name}", share(first["is_flagged"])))
-        targets.append(Target(TOPIC, f"the power printed beside it {name}", mean(first["power"])))
+        shown = first[first["q_value"].notna()]
+        if grain == "month":
+            targets.append(Target(TOPIC, f"{thin}: left to its quarter as too thin", share(first["q_value"].isna())))
+        targets.append(Target(TOPIC, f"{thin}: flagged in the first {grain}, where shown", share(shown["is_flagged"])))
+        targets.append(Target(TOPIC, f"power printed beside it, {grain}", mean(shown["power"])))
     return targets
 
 
