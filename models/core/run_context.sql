@@ -1,7 +1,7 @@
 with
 
 context as (
-    select * from {{ source('export', 'context') }}
+    select * from {{ source('raw', 'source_context') }}
 ),
 
 definitions as (
