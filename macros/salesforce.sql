@@ -18,56 +18,67 @@
     One row per id of a landed object: of several rows the active version, then the one changed last, then the last
     one read. `duplicate_count` is how many other rows it stands for; versions that Fivetran keeps are none.
 
-    Only ids that come more than once are sorted.
+    Only the rows of ids that come more than once are sorted and joined: on clean files it costs a count of the ids.
 -#}
 {% macro salesforce_latest(object) -%}
     {%- set landed = source('salesforce', object) -%}
     with
 
-    landed as (
-        select
-            *,
-            {{ salesforce_key('id') }} as record_key
+    repeated_keys as (
+        select {{ salesforce_key('id') }} as record_key
         from {{ landed }}
+        group by {{ salesforce_key('id') }}
+        having count(*) > 1
     ),
 
-    repeated as (
+    repeated_rows as (
+        select
+            repeated_keys.record_key,
+            landed.source_file,
+            landed.source_row,
+            landed.fivetran_start,
+            row_number() over (
+                partition by repeated_keys.record_key
+                order by
+                    coalesce(landed.fivetran_active, true) desc,
+                    coalesce(landed.system_modstamp, landed.last_modified_date) desc nulls last,
+                    landed.fivetran_start desc nulls last,
+                    landed.source_file desc,
+                    landed.source_row desc
+            ) as preference
+        from {{ landed }} as landed
+        inner join repeated_keys on {{ salesforce_key('landed.id') }} = repeated_keys.record_key
+    ),
+
+    kept_rows as (
         select
             record_key,
+            min(source_file) filter (where preference = 1) as source_file,
+            min(source_row) filter (where preference = 1) as source_row,
             (count(*) - greatest(count(distinct fivetran_start), 1))::integer as duplicate_count
-        from landed
+        from repeated_rows
         group by record_key
-        having count(*) > 1
     )
 
     select
         landed.*,
-        0::integer as duplicate_count
-    from landed
-    left join repeated on landed.record_key = repeated.record_key
-    where repeated.record_key is null
-    union all
-    select
-        landed.*,
-        repeated.duplicate_count
-    from landed
-    inner join repeated on landed.record_key = repeated.record_key
-    qualify
-        row_number() over (
-            partition by landed.record_key
-            order by
-                coalesce(landed.fivetran_active, true) desc,
-                coalesce(landed.system_modstamp, landed.last_modified_date) desc nulls last,
-                landed.fivetran_start desc nulls last,
-                landed.source_file desc,
-                landed.source_row desc
-        ) = 1
+        {{ salesforce_key('landed.id') }} as record_key,
+        coalesce(kept_rows.duplicate_count, 0) as duplicate_count
+    from {{ landed }} as landed
+    left join kept_rows on {{ salesforce_key('landed.id') }} = kept_rows.record_key
+    where
+        kept_rows.record_key is null
+        or (landed.source_file = kept_rows.source_file and landed.source_row = kept_rows.source_row)
 {%- endmacro %}
 
 {#- A record that Salesforce has in its recycle bin, or that Fivetran no longer finds. -#}
 {% macro salesforce_is_deleted(table='') -%}
     {%- set prefix = table ~ '.' if table else '' -%}
-    (coalesce({{ prefix }}is_deleted, false) or not coalesce({{ prefix }}fivetran_active, true))
+    (
+        coalesce({{ prefix }}is_deleted, false)
+        or coalesce({{ prefix }}fivetran_deleted, false)
+        or not coalesce({{ prefix }}fivetran_active, true)
+    )
 {%- endmacro %}
 
 {#-

@@ -16,7 +16,9 @@ renamed as (
         coalesce(users.team, roles.name, users.department) as team,
         coalesce(users.manager, managers.name) as manager,
         users.region,
-        coalesce(users.is_active, true) and not {{ salesforce_is_deleted('users') }} as is_active
+        coalesce(users.is_active, true)
+        and not coalesce(users.fivetran_deleted, false)
+        and coalesce(users.fivetran_active, true) as is_active
         {%- for column in custom_columns('owners') %},
         users.{{ column }}
         {%- endfor %}
