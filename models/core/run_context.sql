@@ -1,7 +1,7 @@
 with
 
 context as (
-    select * from {{ source('export', 'context') }}
+    select * from {{ source('raw', 'context') }}
 ),
 
 definitions as (

@@ -120,9 +120,11 @@ run_context as (
 ),
 
 provided as (
-    select entity || '.' || column_name as needed_column
-    from {{ source('export', 'columns') }}
-    where is_provided
+    select table_name || '.' || column_name as needed_column
+    from {{ source('raw', 'columns') }}
+    where
+        is_provided
+        and source = 'export'
 ),
 
 share_counts as (

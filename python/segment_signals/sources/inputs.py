@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import segment_signals
-from segment_signals.sources.files import find_files
-from segment_signals.sources.mapping import MAPPING_FILE, ExportError, load_mapping
+from segment_signals.sources.files import find_files, find_tables
+from segment_signals.sources.mapping import MAPPING_FILE, load_mapping
+from segment_signals.sources.messages import ExportError
 
 _CODE_FILES = ("dbt_project.yml", "requirements.lock")
 _CODE_FOLDERS = ("models", "macros", "expectations", "python/segment_signals")
@@ -24,8 +25,10 @@ def input_hash(project_dir: Path, data_dir: str) -> str:
     """
     project = Path(os.path.abspath(project_dir))
     mapping = load_mapping(project, data_dir)
-    files = find_files(mapping, project)
-    named = {(file.name, file.label, file.path) for found in files.values() for file in found}
+    named = {(file.name, file.label, file.path) for found in find_files(mapping, project).values() for file in found}
+    for native in mapping.natives:
+        tables = find_tables(native, mapping.label, project)
+        named |= {(f"{native.name}/{file.name}", file.label, file.path) for found in tables.values() for file in found}
     combined = hashlib.sha256()
     for name, label, path in [("", mapping.label, mapping.folder / MAPPING_FILE), *sorted(named)]:
         try:

@@ -9,22 +9,13 @@ from textwrap import dedent, indent
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from segment_signals.sources.mapping import (
-    ENTITIES,
-    ColumnSource,
-    ExportError,
-    ExportMapping,
-    ValueFormats,
-    check_dimension_attributes,
-    key_of,
-    listed,
-    load_mapping,
-    nearest,
-    quoted,
-)
+from segment_signals.sources.formats import ValueFormats
+from segment_signals.sources.mapping import ColumnSource, ExportMapping, check_dimension_attributes, load_mapping
+from segment_signals.sources.messages import ExportError, listed, nearest, quoted
+from segment_signals.sources.shapes import ENTITIES, key_of
 
 LABEL = "data/acme/mapping.yml"
-TOP = "dataset: acme\ndata_dir: data/acme\n"
+TOP = "dataset: acme\ndata_dir: data/acme\nsources: [export]\n"
 OPPORTUNITIES = """\
 opportunities:
   file: deals.csv
@@ -87,6 +78,7 @@ def test_a_full_mapping_is_read_and_a_block_overrides_the_formats_it_states(tmp_
     text = dedent("""\
         dataset: acme
         data_dir: data/acme
+        sources: [export]
         definitions_dir: data/acme/definitions
         own_definitions: [stage_map]
         dimensions: {industry: {attribute: accounts.industry}}

@@ -18,8 +18,9 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from segment_signals.sources.export import ExportError, code_version, input_hash, read_export
-from segment_signals.sources.stages import resolved_sql
+from segment_signals.sources.inputs import code_version, input_hash
+from segment_signals.sources.messages import ExportError
+from segment_signals.sources.reader import read_sources
 
 LABEL = "data/acme/mapping.yml"
 DEALS = "Id,Stage\nO1,Won\nO2,Lost\n"
@@ -46,13 +47,13 @@ class Export:
     def map(self, entities: Mapping[str, Any], **top: Any) -> None:
         """Write mapping.yml; opportunities are those of deals.csv unless they are given."""
         default = {"opportunities": {"file": "deals.csv", "columns": DEAL_COLUMNS}}
-        whole = {"dataset": "acme", "data_dir": "data/acme", **top, "entities": {**default, **entities}}
+        whole = {"dataset": "acme", "data_dir": "data/acme", "sources": ["export"], **top, "entities": {**default, **entities}}
         self.write("mapping.yml", yaml.safe_dump(whole, sort_keys=False))
 
     def read(self, **arguments: Any) -> Export:
         """Read the export as the build does, through a cursor."""
         cursor = self.connection.cursor()
-        read_export(cursor, self.project, "data/acme", **arguments)
+        read_sources(cursor, self.project, "data/acme", **arguments)
         cursor.close()
         return self
 
@@ -66,8 +67,8 @@ class Export:
         return self.connection.execute(sql).fetchall()
 
     def context(self) -> dict[str, Any]:
-        """The one row of raw.export_context."""
-        relation = self.connection.sql("from raw.export_context")
+        """The one row of raw.source_context."""
+        relation = self.connection.sql("from raw.source_context")
         (row,) = relation.fetchall()
         return dict(zip(relation.columns, row, strict=True))
 
@@ -179,7 +180,7 @@ def test_several_blocks_files_and_custom_columns_feed_one_entity(acme: Export) -
     acme.write("b/1.csv", "Kanal,Phase,Nr\nfair,Open,B1\n,Open,B2\n")
     acme.write(
         "mapping.yml",
-        "dataset: acme\nentities:\n  opportunities:\n"
+        "dataset: acme\nsources: [export]\nentities:\n  opportunities:\n"
         "  - {file: deals.csv, columns: {opportunity_id: Id, stage: Stage}, custom_columns: {tag: Stage}}\n"
         "  - {file: 'b/*.csv', columns: {opportunity_id: Nr, stage: Phase, opportunity_type: {constant: new}},"
         " custom_columns: {channel: Kanal}}\n",
@@ -239,10 +240,10 @@ def test_one_file_may_feed_several_entities(acme: Export) -> None:
 
 def test_no_temporary_table_is_left(acme: Export) -> None:
     cursor = acme.connection.cursor()
-    read_export(cursor, acme.project, "data/acme")
+    read_sources(cursor, acme.project, "data/acme")
     acme.write("deals.csv", "Id,Stage\nO1,a\nO1,b\n")
     with pytest.raises(ExportError, match="already in"):
-        read_export(cursor, acme.project, "data/acme")
+        read_sources(cursor, acme.project, "data/acme")
     assert cursor.execute("select table_name from duckdb_tables() where temporary").fetchall() == []
 
 
