@@ -47,7 +47,13 @@ class Export:
     def map(self, entities: Mapping[str, Any], **top: Any) -> None:
         """Write mapping.yml; opportunities are those of deals.csv unless they are given."""
         default = {"opportunities": {"file": "deals.csv", "columns": DEAL_COLUMNS}}
-        whole = {"dataset": "acme", "data_dir": "data/acme", "sources": ["export"], **top, "entities": {**default, **entities}}
+        whole = {
+            "dataset": "acme",
+            "data_dir": "data/acme",
+            "sources": ["export"],
+            **top,
+            "entities": {**default, **entities},
+        }
         self.write("mapping.yml", yaml.safe_dump(whole, sort_keys=False))
 
     def read(self, **arguments: Any) -> Export:
