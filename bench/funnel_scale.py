@@ -223,9 +223,7 @@ def measure(folder: Path, count: int, memory_limit: str) -> dict[str, float]:
         "segment_contrasts": lambda: segment_contrasts(arrow("contrast_inputs"), thresholds),
         "change_decomposition": lambda: change_decomposition(arrow("change_inputs"), thresholds),
         "anomalies": lambda: anomalies(arrow("anomaly_inputs"), thresholds),
-        "funnel_bottlenecks": lambda: funnel_bottlenecks(
-            arrow("bottleneck_inputs"), results["segment_contrasts"], thresholds["minimum_n"]
-        ),
+        "funnel_bottlenecks": lambda: funnel_bottlenecks(arrow("bottleneck_inputs"), results["segment_contrasts"]),
         "segment_patterns": lambda: segment_patterns(
             results["segment_contrasts"], ["lead", "mql", "sql", "opportunity", "won"]
         ),
