@@ -711,8 +711,8 @@ def test_sources_that_are_none(tmp_path: Path, text: str, problem: str) -> None:
         (
             "{folders: x}",
             "salesforce.folders is not a known key (did you mean 'folder'?). "
-            "A source has folder, files, postgres, encoding, timezone, null_words, date_formats, number_format, columns, "
-            "stage_dates.",
+            "A source has folder, files, postgres, encoding, timezone, null_words, date_formats, number_format, "
+            "columns, stage_dates.",
         ),
         ("{postgres: sf}", "salesforce.postgres is 'sf'. Write it as {schema: name, dsn_env: VARIABLE}."),
         (
