@@ -31,7 +31,7 @@ format: .venv/installed
 
 
 simulate: .venv/installed
-	$(BIN)/signals simulate --output data/demo
+	$(BIN)/signals simulate --scenario demo --out data/demo
 
 bench: .venv/installed
 	$(BIN)/python bench/demo_build.py

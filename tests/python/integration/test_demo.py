@@ -30,7 +30,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Build:
 @pytest.fixture(scope="module")
 def beside_truth(built: Build) -> pd.DataFrame:
     """Published quarterly cells with the true incidence of the same cohort, horizon and segment."""
-    planted = json.loads((PROJECT / "data/demo/truth.json").read_text())["true_incidence"]
+    planted = json.loads((PROJECT / "data/demo/truth/truth.json").read_text())["true_incidence"]
     truth = pd.DataFrame(
         [
             {
