@@ -82,12 +82,16 @@ def write_dataset(
     harm = [item for part in written for item in part[2]]
 
     (folder / "truth").mkdir(exist_ok=True)
-    for name, make in Truth(world).tables():
+    for name, make in Truth(world, harm).tables():
         write_parquet(make(), folder / "truth" / name)
     if harm:
         write_parquet(defect_table(harm), folder / "truth" / "defects")
-    content = summary(world, rows, defect_counts(parameters, harm))
+    content = summary(world, rows, defect_counts(harm))
     (folder / "truth" / "truth.json").write_bytes(json_bytes(content))
+    if file_format == "csv":
+        for path, encoding in parameters.defects.encodings.items():
+            if path.split("/")[0] in ("product", "marketing"):
+                files[path] += f"\n    encoding: {encoding}"
     text = mapping_text(parameters, seed, dataset or parameters.name, data_dir or folder.as_posix(), files)
     (folder / "mapping.yml").write_text(text, encoding="utf-8")
     return content

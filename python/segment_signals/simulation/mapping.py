@@ -10,7 +10,7 @@ TEMPLATE = """\
 dataset: {dataset}
 data_dir: {data_dir}
 sources: [salesforce, hubspot, stripe, export]
-history_starts_on: {first_day}
+{as_of}history_starts_on: {first_day}
 currency: USD
 timezone: UTC
 
@@ -94,6 +94,8 @@ def mapping_text(parameters: Parameters, seed: int, dataset: str, data_dir: str,
         seed=seed,
         dataset=dataset,
         data_dir=data_dir,
+        # Records that claim to be of the future must not date the dataset.
+        as_of=f"as_of_date: {parameters.as_of_date}\n" if parameters.defects.future_created > 0.0 else "",
         first_day=parameters.first_day.isoformat(),
         **{name.replace("/", "_"): files[name] for name in files},
     )

@@ -9,9 +9,11 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from segment_signals.simulation.customers import SUBSCRIPTION_KINDS
 from segment_signals.simulation.deals import LOST, TYPES
+from segment_signals.simulation.defects import SAME_SUBJECT, Harm
 from segment_signals.simulation.draws import Bools, Ints
 from segment_signals.simulation.incidence import exact_rates, expected_entrants, true_incidence
 from segment_signals.simulation.leads import CONVERSION, FAR, MQL, NOT_CONVERTED, OPEN, SQL
@@ -27,7 +29,7 @@ from segment_signals.simulation.parameters import (
 )
 from segment_signals.simulation.population import DAY, NEVER, Population
 from segment_signals.simulation.stripe import Stripe
-from segment_signals.simulation.tables import Calendar, Table, amounts, booleans, ids, labels, table, whole
+from segment_signals.simulation.tables import Calendar, Column, Table, amounts, booleans, ids, labels, table, whole
 from segment_signals.simulation.world import World
 
 HORIZON_DAYS = (30, 90, 180)
@@ -209,7 +211,8 @@ def stage_days(world: World) -> tuple[Ints, Ints]:
 class Truth:
     """Writes the tables of what is true."""
 
-    def __init__(self, world: World) -> None:
+    def __init__(self, world: World, harm: list[Harm]) -> None:
+        self.harm = harm
         self.world, self.parameters, self.records = world, world.parameters, world.records
         self.calendar = Calendar(self.parameters.first_day)
 
@@ -351,6 +354,7 @@ class Truth:
                 ("hubspot", "contact", records.hubspot_ids, records.hubspot_person),
                 ("export", "signup", records.signup_ids, records.signup_person),
             ),
+            self.harm,
         )
 
     def companies(self) -> Table:
@@ -364,22 +368,36 @@ class Truth:
                 ("hubspot", "company", records.hubspot_company_ids, records.hubspot_company_company),
                 ("stripe", "customer", stripe.customer_ids, customer_company),
             ),
+            self.harm,
         )
 
 
-def _identities(subject: str, parts: tuple[tuple[str, str, Any, Ints], ...]) -> Table:
-    tables = [
-        pa.table(
-            {
-                "source": pa.array([source] * len(of), pa.string()),
-                "record_type": pa.array([kind] * len(of), pa.string()),
-                "record_id": ids(record_ids).cast(pa.string()),
-                subject: whole(of),
-            }
-        )
-        for source, kind, record_ids, of in parts
-    ]
+def _identities(subject: str, parts: tuple[tuple[str, str, Any, Ints], ...], harm: list[Harm]) -> Table:
+    """Records by subject: those of the world, and those that defects added."""
+    tables = []
+    for source, kind, record_ids, of in parts:
+        known = ids(record_ids).cast(pa.string())
+        tables.append(_identity_table(source, kind, known, subject, whole(of)))
+        paths = (f"{source}/{kind}", f"{source}/{kind.capitalize()}")
+        for item in harm:
+            if item.path in paths and item.defect in SAME_SUBJECT and item.of_ids is not None:
+                # A copy may be of a deleted copy, which is nobody's record.
+                position = pc.index_in(item.of_ids.cast(pa.string()), known)
+                tables.append(
+                    _identity_table(source, kind, item.record_ids.cast(pa.string()), subject, whole(of).take(position))
+                )
     return pa.concat_tables(tables)
+
+
+def _identity_table(source: str, kind: str, record_ids: Column, subject: str, of: Column) -> Table:
+    return pa.table(
+        {
+            "source": pa.array([source] * len(of), pa.string()),
+            "record_type": pa.array([kind] * len(of), pa.string()),
+            "record_id": record_ids,
+            subject: of,
+        }
+    )
 
 
 def _rounded(values: Any, is_null: Bools | None) -> Any:
