@@ -1,31 +1,64 @@
 with
 
-accounts as (
-    select * from {{ ref('stg_export__accounts') }}
+records as (
+    {{ union_sources('accounts') }}
+),
+
+links as (
+    select * from {{ ref('account_links') }}
 ),
 
 run_context as (
     select * from {{ ref('run_context') }}
 ),
 
+linked as (
+    select
+        links.account_id as entity_id,
+        links.record_number,
+        records.*
+    from records
+    inner join links on records.account_id = links.source_account_id
+),
+
+-- One company of several records: each attribute is the first filled one, of the source named first.
+merged as (
+    select
+        linked.entity_id as account_id,
+        {%- for column in ['parent_account_id', 'owner_id', 'domain', 'industry', 'country', 'region']
+            + custom_columns('accounts') + ['employee_count', 'annual_revenue_amount'] %}
+        {{ first_filled(column) }},
+        {%- endfor %}
+        count(*) as record_count,
+        bool_and(coalesce(is_deleted, false)) as is_deleted,
+        min(created_at) as created_at
+    from linked
+    group by linked.entity_id
+),
+
 flagged as (
     select
-        accounts.account_id,
-        accounts.parent_account_id,
-        accounts.owner_id,
-        accounts.industry,
-        accounts.country,
-        accounts.region,
+        merged.account_id,
+        coalesce(parents.account_id, merged.parent_account_id) as parent_account_id,
+        merged.owner_id,
+        merged.domain,
+        merged.industry,
+        merged.country,
+        merged.region,
         {%- for column in custom_columns('accounts') %}
-        accounts.{{ column }},
+        merged.{{ column }},
         {%- endfor %}
-        accounts.employee_count,
-        accounts.annual_revenue_amount,
-        accounts.is_deleted,
-        coalesce(accounts.created_at::date > run_context.as_of_date, false) as is_created_after_as_of,
-        accounts.created_at::date as created_date
-    from accounts
+        merged.employee_count,
+        merged.annual_revenue_amount,
+        merged.record_count,
+        merged.is_deleted,
+        merged.parent_account_id is not null and parents.account_id is null as is_unknown_parent,
+        coalesce(merged.created_at::date > run_context.as_of_date, false) as is_created_after_as_of,
+        merged.created_at,
+        merged.created_at::date as created_date
+    from merged
     cross join run_context
+    left join links as parents on merged.parent_account_id = parents.source_account_id
 )
 
 select

@@ -36,6 +36,10 @@ evidence_thresholds as (
     select * from {{ ref('evidence_thresholds') }}
 ),
 
+evidence_reasons as (
+    select * from {{ ref('evidence_reasons') }}
+),
+
 gate_subjects as (
     select * from {{ ref('gate_subjects') }}
 ),
@@ -48,6 +52,10 @@ exchange_rates as (
     select * from {{ ref('exchange_rates') }}
 ),
 
+free_email_domains as (
+    select * from {{ ref('free_email_domains') }}
+),
+
 metrics as (
     select * from {{ ref('metrics') }}
 ),
@@ -58,7 +66,8 @@ unioned as (
         'stage' as kind,
         stage as code,
         label,
-        definition || ' (' || kind || ', order ' || stage_order || ')' as rule,
+        definition || ' (' || kind || ', order ' || stage_order
+        || coalesce(', counts as ' || nullif(spine_stage, stage), '') || ')' as rule,
         valid_from
     from lifecycle_stages
     union all
@@ -133,6 +142,14 @@ unioned as (
     from evidence_thresholds
     union all
     select
+        'evidence_reason' as kind,
+        evidence_reason as code,
+        caveat as label,
+        caveat as rule,
+        valid_from
+    from evidence_reasons
+    union all
+    select
         'check' as kind,
         gate || ': ' || check_name as code,
         label,
@@ -159,6 +176,14 @@ unioned as (
     from exchange_rates
     union all
     select
+        'free_email_domain' as kind,
+        domain as code,
+        domain as label,
+        'says nothing of a company' as rule,
+        valid_from
+    from free_email_domains
+    union all
+    select
         'metric' as kind,
         metric as code,
         label,
@@ -168,10 +193,13 @@ unioned as (
 )
 
 select
-    kind,
-    code,
-    label,
-    rule,
-    valid_from,
-    md5(kind || '|' || code || '|' || rule || '|' || valid_from) as definition_hash
+    unioned.kind,
+    unioned.code,
+    unioned.label,
+    unioned.rule,
+    lifecycle_stages.owner_role,
+    lifecycle_stages.sla_days,
+    unioned.valid_from,
+    md5(unioned.kind || '|' || unioned.code || '|' || unioned.rule || '|' || unioned.valid_from) as definition_hash
 from unioned
+left join lifecycle_stages on unioned.kind = 'stage' and unioned.code = lifecycle_stages.stage

@@ -34,6 +34,21 @@ segment_memberships as (
     select * from {{ ref('segment_memberships') }}
 ),
 
+-- A step back: to an earlier stage than the same system told last.
+visits as (
+    select
+        stage_visits.*,
+        coalesce(
+            lifecycle_stages.stage_order < lag(lifecycle_stages.stage_order) over (
+                partition by stage_visits.entity, stage_visits.entity_id, stage_visits.source
+                order by stage_visits.visit_number
+            ),
+            false
+        ) as is_backward
+    from stage_visits
+    inner join lifecycle_stages on stage_visits.stage = lifecycle_stages.stage
+),
+
 -- First entry of each stage counts; ends count by their last one, since a record may be re-opened. Dates are compared,
 -- not moments: some sources have only dates.
 stage_dates as (
@@ -41,13 +56,16 @@ stage_dates as (
         stage_visits.entity,
         stage_visits.entity_id,
         {%- for stage in spine %}
-        min(stage_visits.entered_date) filter (where stage_visits.stage = '{{ stage }}') as {{ stage }}_date,
+        min(stage_visits.entered_date) filter (where lifecycle_stages.spine_stage = '{{ stage }}') as {{ stage }}_date,
         {%- endfor %}
-        max(stage_visits.entered_date) filter (where lifecycle_stages.kind = 'spine') as last_spine_date,
+        min(stage_visits.entered_date) filter (where stage_visits.stage = 'pql') as pql_date,
+        max(stage_visits.entered_date) filter (where lifecycle_stages.spine_stage is not null) as last_spine_date,
         max(stage_visits.entered_date) filter (where stage_visits.stage = 'won') as last_won_date,
-        max(stage_visits.entered_date) filter (where lifecycle_stages.kind = 'end') as last_ended_date
-    from stage_visits
+        max(stage_visits.entered_date) filter (where lifecycle_stages.kind = 'end') as last_ended_date,
+        bool_or(stage_visits.is_backward) as has_moved_back
+    from visits as stage_visits
     inner join lifecycle_stages on stage_visits.stage = lifecycle_stages.stage
+    where lifecycle_stages.kind <> 'outside'
     group by stage_visits.entity, stage_visits.entity_id
 ),
 
@@ -61,21 +79,29 @@ opportunity_dates as (
     where entity = 'opportunity'
 ),
 
--- A lead names the opportunity that it was converted to, or an opportunity names its lead; the
--- first one of new business counts.
+-- Contacts who never were leads start no journey.
+leads as (
+    select people.*
+    from people
+    left join person_dates on people.person_id = person_dates.entity_id
+    where people.is_lead or person_dates.entity_id is not null
+),
+
+-- A lead names the opportunity that it was converted to, or an opportunity names its lead; the first one of new
+-- business counts.
 links as (
     select
-        people.person_id,
-        people.opportunity_id
-    from people
-    where people.opportunity_id is not null
+        leads.person_id,
+        leads.opportunity_id
+    from leads
+    where leads.opportunity_id is not null
     union
     select
-        people.person_id,
+        leads.person_id,
         opportunities.opportunity_id
     from opportunities
-    inner join people on opportunities.person_id = people.person_id
-    where people.opportunity_id is null
+    inner join leads on opportunities.person_id = leads.person_id
+    where leads.opportunity_id is null
 ),
 
 first_links as (
@@ -95,12 +121,12 @@ first_links as (
 
 linked_people as (
     select
-        people.person_id,
-        people.account_id,
-        people.created_at,
+        leads.person_id,
+        leads.account_id,
+        leads.created_at,
         first_links.opportunity_id
-    from people
-    left join first_links on people.person_id = first_links.person_id
+    from leads
+    left join first_links on leads.person_id = first_links.person_id
 ),
 
 -- Several leads of one buying group can share a deal: the earliest carries it, the others count as leads only.
@@ -118,7 +144,9 @@ joined as (
         opportunities.opportunity_id is null or row_number() over (
             partition by opportunities.opportunity_id
             order by linked_people.created_at nulls last, linked_people.person_id
-        ) = 1 as is_primary
+        ) = 1 as is_primary,
+        opportunities.opportunity_id is not null
+        and count(linked_people.person_id) over (partition by opportunities.opportunity_id) > 1 as has_several_leads
     from linked_people
     full outer join opportunities on linked_people.opportunity_id = opportunities.opportunity_id
 ),
@@ -156,7 +184,11 @@ observed as (
         end as lost_date,
         coalesce(person_dates.last_ended_date < person_dates.last_spine_date, false)
         or coalesce(opportunity_dates.last_ended_date < opportunity_dates.last_spine_date, false)
-        or coalesce(opportunity_dates.last_ended_date > opportunity_dates.last_won_date, false) as is_recycled
+        or coalesce(opportunity_dates.last_ended_date > opportunity_dates.last_won_date, false) as is_recycled,
+        coalesce(opportunity_dates.last_ended_date < opportunity_dates.last_spine_date, false) as is_reopened,
+        coalesce(person_dates.has_moved_back, false) or coalesce(opportunity_dates.has_moved_back, false)
+            as has_moved_back,
+        person_dates.pql_date
     from joined
     left join person_dates on joined.person_id = person_dates.entity_id
     left join opportunity_dates on joined.opportunity_id = opportunity_dates.entity_id
@@ -185,17 +217,27 @@ known_from as (
     from dimensions
 ),
 
+-- The day from which each dimension is known: its value is the one of that day.
+dated as (
+    select
+        reached.*
+        {%- for dimension in var('dimensions') %},
+        case known_from.{{ dimension }}
+            {%- for stage in spine %}
+            when '{{ stage }}' then coalesce({{ stage_dates(spine[loop.index0:], 'reached.') }})
+            {%- endfor %}
+        end as {{ dimension }}_known_date
+        {%- endfor %}
+    from reached
+    cross join known_from
+),
+
 segmented as (
     select
-        reached.*,
+        dated.*,
         {%- for dimension, attributes in var('dimensions').items() %}
         case
-            when
-                case known_from.{{ dimension }}
-                    {%- for stage in spine %}
-                    when '{{ stage }}' then coalesce({{ stage_dates(spine[loop.index0:], 'reached.') }})
-                    {%- endfor %}
-                end is not null
+            when dated.{{ dimension }}_known_date is not null
                 then coalesce(
                     {%- for attribute in attributes %}
                     nullif({{ dimension }}_{{ loop.index }}.segment, 'unmapped'),
@@ -208,15 +250,16 @@ segmented as (
         end as {{ dimension }}
         {%- if not loop.last %},{% endif %}
         {%- endfor %}
-    from reached
-    cross join known_from
+    from dated
     {%- for dimension, attributes in var('dimensions').items() %}
     {%- for attribute in attributes %}
     left join segment_memberships as {{ dimension }}_{{ loop.index }}
         on
             {{ dimension }}_{{ loop.index }}.dimension = '{{ dimension }}'
             and {{ dimension }}_{{ loop.index }}.attribute = '{{ attribute }}'
-            and reached.{{ keys[attribute.split('.')[0]] }} = {{ dimension }}_{{ loop.index }}.entity_id
+            and dated.{{ keys[attribute.split('.')[0]] }} = {{ dimension }}_{{ loop.index }}.entity_id
+            and dated.{{ dimension }}_known_date >= {{ dimension }}_{{ loop.index }}.valid_from
+            and dated.{{ dimension }}_known_date < {{ dimension }}_{{ loop.index }}.valid_to
     {%- endfor %}
     {%- endfor %}
 )
@@ -235,6 +278,13 @@ select
     amount,
     is_primary,
     is_recycled,
+    is_reopened,
+    has_moved_back,
+    has_several_leads,
+    person_id is null as is_without_lead,
+    ({% for stage in spine -%}
+    coalesce(observed_{{ stage }}_date is null and {{ stage }}_date is not null, false){{ ' or ' if not loop.last }}
+    {%- endfor %}) as has_skipped_stage,
     {%- for stage in spine %}
     {%- if stage == 'opportunity' %}
     -- A deal closed before it was created has an outcome, but no time that could be measured.
@@ -247,5 +297,6 @@ select
     {%- for stage in spine %}
     {{ stage }}_date,
     {%- endfor %}
-    lost_date
+    lost_date,
+    pql_date
 from segmented

@@ -1,23 +1,31 @@
 with
 
-opportunities as (
-    select * from {{ ref('stg_export__opportunities') }}
+records as (
+    {{ union_sources('opportunities') }}
 ),
 
-accounts as (
-    select * from {{ ref('accounts') }}
+links as (
+    select * from {{ ref('opportunity_links') }}
+),
+
+account_links as (
+    select * from {{ ref('account_links') }}
+),
+
+person_links as (
+    select * from {{ ref('person_links') }}
 ),
 
 products as (
-    select * from {{ ref('stg_export__products') }}
+    select * from {{ ref('products') }}
 ),
 
 owners as (
-    select * from {{ ref('stg_export__owners') }}
+    select * from {{ ref('owners') }}
 ),
 
-stage_map as (
-    select * from {{ ref('stage_map') }}
+stage_labels as (
+    select * from {{ ref('stage_labels') }}
     where entity = 'opportunity'
 ),
 
@@ -26,86 +34,131 @@ opportunity_types as (
 ),
 
 exchange_rates as (
-    select
-        currency,
-        usd_per_unit,
-        valid_from,
-        lead(valid_from) over (partition by currency order by valid_from) as valid_to
-    from {{ ref('exchange_rates') }}
+    {{ exchange_rate_periods() }}
 ),
 
 run_context as (
     select * from {{ ref('run_context') }}
 ),
 
+linked as (
+    select
+        links.opportunity_id as entity_id,
+        links.record_number,
+        records.*
+    from records
+    inner join links on records.opportunity_id = links.source_opportunity_id
+),
+
+-- One deal of several records: each attribute is the first filled one, of the source named first.
+merged as (
+    select
+        linked.entity_id as opportunity_id,
+        {%- for column in [
+            'account_id', 'person_id', 'owner_id', 'product_id', 'campaign_id', 'pipeline', 'source_stage',
+            'source_opportunity_type', 'lead_source', 'loss_reason', 'competitor', 'forecast_category', 'currency',
+        ] + custom_columns('opportunities') + ['source_amount', 'probability', 'is_closed', 'is_won', 'close_date'] %}
+        {{ first_filled(column) }},
+        {%- endfor %}
+        count(*) as record_count,
+        bool_and(coalesce(is_deleted, false)) as is_deleted,
+        min(created_at) as created_at,
+        min(closed_at) as closed_at
+    from linked
+    group by linked.entity_id
+),
+
+resolved as (
+    select
+        merged.*,
+        coalesce(account_links.account_id, merged.account_id) as linked_account_id,
+        coalesce(person_links.person_id, merged.person_id) as linked_person_id,
+        merged.account_id is not null and account_links.account_id is null as is_unknown_account
+    from merged
+    left join account_links on merged.account_id = account_links.source_account_id
+    left join person_links on merged.person_id = person_links.source_person_id
+),
+
 dated as (
     select
-        opportunities.*,
-        coalesce(opportunities.currency, upper(run_context.source_currency)) as amount_currency,
+        resolved.*,
+        coalesce(resolved.currency, upper(run_context.source_currency)) as amount_currency,
         run_context.reporting_currency,
         run_context.as_of_date,
         greatest(run_context.as_of_date, run_context.latest_stamp_date) as latest_possible_date,
-        coalesce(opportunities.created_at::date, run_context.as_of_date) as rate_date
-    from opportunities
+        coalesce(resolved.created_at::date, run_context.as_of_date) as rate_date
+    from resolved
     cross join run_context
 ),
 
 converted as (
     select
         dated.*,
-        stage_map.stage,
+        stage_labels.stage,
         -- No type at all is new business, so that a CRM without types works; the gate counts such rows.
         case
             when dated.source_opportunity_type is null then 'new_business'
             else coalesce(opportunity_types.opportunity_type, 'unmapped')
         end as opportunity_type,
-        case
-            when dated.amount_currency = dated.reporting_currency then dated.source_amount
-            else (dated.source_amount * source_rate.usd_per_unit / reporting_rate.usd_per_unit)::decimal(18, 2)
-        end as amount,
+        {{ reporting_rate('dated.amount_currency', 'dated.reporting_currency') }} as reporting_rate,
         dated.amount_currency <> dated.reporting_currency
         and (source_rate.usd_per_unit is null or reporting_rate.usd_per_unit is null) as is_unknown_currency,
-        dated.account_id is null as is_missing_account,
-        dated.account_id is not null and accounts.account_id is null as is_unknown_account,
+        dated.linked_account_id is null as is_missing_account,
         dated.product_id is not null and products.product_id is null as is_unknown_product,
         dated.owner_id is not null and owners.owner_id is null as is_unknown_owner
     from dated
-    left join stage_map on lower(dated.source_stage) = lower(stage_map.source_label)
+    left join stage_labels on lower(dated.source_stage) = stage_labels.source_label
     left join opportunity_types on lower(dated.source_opportunity_type) = lower(opportunity_types.source_label)
-    left join accounts on dated.account_id = accounts.account_id
     left join products on dated.product_id = products.product_id
     left join owners on dated.owner_id = owners.owner_id
-    left join exchange_rates as source_rate
-        on
-            dated.amount_currency = source_rate.currency
-            and dated.rate_date >= source_rate.valid_from
-            and (source_rate.valid_to is null or dated.rate_date < source_rate.valid_to)
-    left join exchange_rates as reporting_rate
-        on
-            dated.reporting_currency = reporting_rate.currency
-            and dated.rate_date >= reporting_rate.valid_from
-            and (reporting_rate.valid_to is null or dated.rate_date < reporting_rate.valid_to)
+    {{ join_exchange_rates('dated.amount_currency', 'dated.reporting_currency', 'dated.rate_date') }}
+),
+
+amounts as (
+    select
+        *,
+        (source_amount * reporting_rate)::decimal(18, 2) as amount
+    from converted
+),
+
+-- Tukey's outer fence on the log scale: beyond it an amount is a slip of the keyboard more likely than a deal.
+fence as (
+    select
+        percentile_cont(0.75) within group (order by ln(amount))
+        + 3 * (
+            percentile_cont(0.75) within group (order by ln(amount))
+            - percentile_cont(0.25) within group (order by ln(amount))
+        ) as largest_usual_log
+    from amounts
+    where amount > 0
 ),
 
 flagged as (
     select
         opportunity_id,
-        account_id,
-        person_id,
+        linked_account_id as account_id,
+        linked_person_id as person_id,
         owner_id,
         product_id,
+        campaign_id,
+        pipeline,
         source_stage,
         stage as current_stage,
         opportunity_type,
         source_opportunity_type,
         lead_source,
         loss_reason,
+        competitor,
+        forecast_category,
         amount_currency as source_currency,
         {%- for column in custom_columns('opportunities') %}
         {{ column }},
         {%- endfor %}
+        record_count,
         source_amount,
         amount,
+        probability,
+        reporting_rate,
         is_deleted,
         is_missing_account,
         is_unknown_account,
@@ -117,6 +170,9 @@ flagged as (
         created_at is null as is_missing_entry_date,
         source_amount is null as is_missing_amount,
         coalesce(source_amount < 0, false) as is_negative_amount,
+        coalesce(amount > 0 and ln(case when amount > 0 then amount end) > largest_usual_log, false)
+            as is_extreme_amount,
+        coalesce(probability not between 0 and 1, false) as is_impossible_probability,
         coalesce(stage in ('won', 'lost') and coalesce(closed_at::date, close_date) < created_at::date, false)
             as is_closed_before_created,
         coalesce(stage in ('won', 'lost') and coalesce(closed_at::date, close_date) > latest_possible_date, false)
@@ -126,7 +182,8 @@ flagged as (
         closed_at,
         created_at::date as created_date,
         close_date
-    from converted
+    from amounts
+    cross join fence
 )
 
 select

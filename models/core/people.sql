@@ -1,52 +1,124 @@
 with
 
-people as (
-    select * from {{ ref('stg_export__people') }}
+records as (
+    {{ union_sources('people') }}
+),
+
+links as (
+    select * from {{ ref('person_links') }}
+),
+
+account_links as (
+    select * from {{ ref('account_links') }}
+),
+
+opportunity_links as (
+    select * from {{ ref('opportunity_links') }}
 ),
 
 accounts as (
     select * from {{ ref('accounts') }}
 ),
 
+free_email_domains as (
+    select * from {{ ref('free_email_domains') }}
+),
+
 stage_map as (
     select * from {{ ref('stage_map') }}
+    where entity = 'person'
 ),
 
 run_context as (
     select * from {{ ref('run_context') }}
 ),
 
+linked as (
+    select
+        links.person_id as entity_id,
+        links.record_number,
+        records.*
+    from records
+    inner join links on records.person_id = links.source_person_id
+),
+
+-- One person of several records: each attribute is the first filled one, of the source named first.
+merged as (
+    select
+        linked.entity_id as person_id,
+        {%- for column in [
+            'account_id', 'opportunity_id', 'owner_id', 'email_domain', 'title', 'persona', 'motion', 'lead_source',
+            'self_reported_source', 'country', 'region', 'industry', 'source_stage',
+        ] + custom_columns('people') + ['employee_count', 'has_budget', 'has_authority', 'has_need', 'has_timeline'] %}
+        {{ first_filled(column) }},
+        {%- endfor %}
+        count(*) as record_count,
+        bool_or(is_lead) as is_lead,
+        bool_and(coalesce(is_deleted, false)) as is_deleted,
+        min(created_at) filter (where is_lead and not is_deleted) as lead_created_at,
+        min(created_at) as created_at,
+        min(converted_at) as converted_at
+    from linked
+    group by linked.entity_id
+),
+
+-- The account of a company's domain, where only one account has it.
+account_domains as (
+    select
+        accounts.domain,
+        min(accounts.account_id) as account_id
+    from accounts
+    left join free_email_domains on accounts.domain = free_email_domains.domain
+    where accounts.domain is not null and free_email_domains.domain is null and not accounts.is_disqualified
+    group by accounts.domain
+    having count(*) = 1
+),
+
 flagged as (
     select
-        people.person_id,
-        people.account_id,
-        people.opportunity_id,
-        people.owner_id,
-        people.title,
-        people.persona,
-        people.lead_source,
-        people.country,
-        people.region,
-        people.industry,
-        people.source_stage,
+        merged.person_id,
+        coalesce(account_links.account_id, merged.account_id, account_domains.account_id) as account_id,
+        case
+            when merged.account_id is not null then 'named'
+            when account_domains.account_id is not null then 'email_domain'
+        end as account_match_rule,
+        coalesce(opportunity_links.opportunity_id, merged.opportunity_id) as opportunity_id,
+        merged.owner_id,
+        merged.title,
+        merged.persona,
+        merged.motion,
+        merged.lead_source,
+        merged.self_reported_source,
+        merged.country,
+        merged.region,
+        merged.industry,
+        merged.source_stage,
         {%- for column in custom_columns('people') %}
-        people.{{ column }},
+        merged.{{ column }},
         {%- endfor %}
-        people.employee_count,
-        people.is_deleted,
-        people.created_at is null as is_missing_created_date,
-        coalesce(people.created_at::date > run_context.as_of_date, false) as is_created_after_as_of,
-        people.account_id is not null and accounts.account_id is null as is_unknown_account,
-        people.source_stage is not null and stage_map.stage is null as is_unmapped_stage,
-        coalesce(people.converted_at < people.created_at, false) as is_converted_before_created,
-        people.created_at,
-        people.converted_at,
-        people.created_at::date as created_date
-    from people
+        merged.employee_count,
+        merged.record_count,
+        merged.is_lead,
+        merged.is_deleted,
+        merged.has_budget,
+        merged.has_authority,
+        merged.has_need,
+        merged.has_timeline,
+        merged.created_at is null as is_missing_created_date,
+        coalesce(merged.created_at::date > run_context.as_of_date, false) as is_created_after_as_of,
+        merged.account_id is not null and account_links.account_id is null as is_unknown_account,
+        merged.source_stage is not null and stage_map.stage is null as is_unmapped_stage,
+        coalesce(merged.converted_at < merged.created_at, false) as is_converted_before_created,
+        merged.created_at,
+        merged.lead_created_at,
+        merged.converted_at,
+        merged.created_at::date as created_date
+    from merged
     cross join run_context
-    left join accounts on people.account_id = accounts.account_id
-    left join stage_map
-        on stage_map.entity = 'person' and lower(people.source_stage) = lower(stage_map.source_label)
+    left join account_links on merged.account_id = account_links.source_account_id
+    left join opportunity_links on merged.opportunity_id = opportunity_links.source_opportunity_id
+    left join account_domains on merged.account_id is null and merged.email_domain = account_domains.domain
+    left join stage_map on lower(merged.source_stage) = lower(stage_map.source_label)
 )
 
 select

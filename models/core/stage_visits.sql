@@ -10,12 +10,18 @@ opportunities as (
     where not is_disqualified
 ),
 
-stage_history as (
-    select * from {{ ref('stg_export__stage_history') }}
-),
-
-stage_map as (
-    select * from {{ ref('stage_map') }}
+changes as (
+    select
+        entity,
+        entity_id,
+        stage,
+        source,
+        source_stage,
+        source_rule,
+        is_deleted_stage,
+        entered_at
+    from {{ ref('stage_changes') }}
+    where stage is not null and entered_at is not null and not is_unknown_record
 ),
 
 lifecycle_stages as (
@@ -24,21 +30,6 @@ lifecycle_stages as (
 
 run_context as (
     select * from {{ ref('run_context') }}
-),
-
-changes as (
-    select
-        stage_history.entity,
-        stage_history.entity_id,
-        stage_map.stage,
-        stage_history.source_stage,
-        'stage_history' as source_rule,
-        stage_history.entered_at
-    from stage_history
-    inner join stage_map
-        on
-            stage_history.entity = stage_map.entity
-            and lower(stage_history.source_stage) = lower(stage_map.source_label)
 ),
 
 tracked as (
@@ -59,14 +50,16 @@ person_creations as (
         'person' as entity,
         people.person_id as entity_id,
         'lead' as stage,
+        null::string as source,
         null::string as source_stage,
         'created_at' as source_rule,
-        people.created_at as entered_at
+        false as is_deleted_stage,
+        people.lead_created_at as entered_at
     from people
     left join tracked on tracked.entity = 'person' and people.person_id = tracked.entity_id
     where
-        people.created_at is not null
-        and (tracked.first_lead_date is null or people.created_at::date < tracked.first_lead_date)
+        people.lead_created_at is not null
+        and (tracked.first_lead_date is null or people.lead_created_at::date < tracked.first_lead_date)
 ),
 
 person_conversions as (
@@ -74,8 +67,10 @@ person_conversions as (
         'person' as entity,
         people.person_id as entity_id,
         'sql' as stage,
+        null::string as source,
         null::string as source_stage,
         'converted_at' as source_rule,
+        false as is_deleted_stage,
         people.converted_at as entered_at
     from people
     left join tracked on tracked.entity = 'person' and people.person_id = tracked.entity_id
@@ -87,8 +82,10 @@ opportunity_creations as (
         'opportunity' as entity,
         opportunities.opportunity_id as entity_id,
         'opportunity' as stage,
+        null::string as source,
         null::string as source_stage,
         'created_at' as source_rule,
+        false as is_deleted_stage,
         opportunities.created_at as entered_at
     from opportunities
     left join tracked on tracked.entity = 'opportunity' and opportunities.opportunity_id = tracked.entity_id
@@ -104,12 +101,14 @@ opportunity_closes as (
         'opportunity' as entity,
         opportunities.opportunity_id as entity_id,
         opportunities.current_stage as stage,
+        null::string as source,
         opportunities.source_stage,
         case
             when opportunities.is_closed_before_created then 'created_at'
             when opportunities.closed_at is null then 'close_date'
             else 'closed_at'
         end as source_rule,
+        false as is_deleted_stage,
         case
             when opportunities.is_closed_before_created then opportunities.created_at
             else coalesce(opportunities.closed_at, opportunities.close_date::timestamp)
@@ -152,28 +151,42 @@ existing as (
 ordered as (
     select
         *,
-        lag(source_stage) over (
-            partition by entity, entity_id order by entered_at, stage_order, source_rule, source_stage
-        ) as previous_source_stage
+        lag(stage) over visits as previous_stage,
+        lag(source) over visits as previous_source,
+        lag(source_stage) over visits as previous_source_stage
     from existing
+    window visits as (
+        partition by entity, entity_id order by entered_at, stage_order, source_rule, source_stage, source
+    )
 ),
 
--- Trackers also write a row when another field changes: the same stage again is the same visit.
+-- Trackers also write a row when another field changes, and two systems tell of the same step: the same stage again
+-- is the same visit.
 changed as (
     select * from ordered
-    where source_stage is null or previous_source_stage is null or source_stage <> previous_source_stage
+    where
+        source_stage is null
+        or previous_source_stage is null
+        or (
+            source_stage <> previous_source_stage
+            and not (stage = previous_stage and source is distinct from previous_source)
+        )
 )
 
 select
     entity,
     entity_id,
     stage,
+    source,
     source_stage,
     source_rule,
     row_number() over visits as visit_number,
+    is_deleted_stage,
     entered_at,
     lead(entered_at) over visits as exited_at,
     entered_at::date as entered_date,
     lead(entered_at::date) over visits as exited_date
 from changed
-window visits as (partition by entity, entity_id order by entered_at, stage_order, source_rule, source_stage)
+window visits as (
+    partition by entity, entity_id order by entered_at, stage_order, source_rule, source_stage, source
+)

@@ -26,7 +26,7 @@ subjects as (
         check_name,
         subject
     from gate_subjects
-    where subject not in ('each_dimension', 'each_attribute')
+    where subject not in ('each_dimension', 'each_attribute', 'each_source')
     union
     select
         gate_subjects.gate,
@@ -43,6 +43,13 @@ subjects as (
     from gate_subjects
     cross join attributes
     where gate_subjects.subject = 'each_attribute'
+    union
+    select
+        gate_subjects.gate,
+        gate_subjects.check_name,
+        unnest({{ var('sources') }}) as subject
+    from gate_subjects
+    where gate_subjects.subject = 'each_source'
 )
 
 select

@@ -40,6 +40,62 @@
     {'check': 'type_coverage', 'subject': 'opportunities.opportunity_type', 'relation': 'opportunities',
      'defect': 'is_unmapped_type', 'needs': 'opportunities.opportunity_type', 'value': 'source_opportunity_type',
      'detail': 'opportunities are of a type that opportunity_types does not have'},
+    {'check': 'stage_coverage', 'subject': 'stage_history.deleted_stage', 'relation': 'stage_changes',
+     'defect': 'is_deleted_stage', 'needs': 'stage_history.stage', 'value': 'source_stage',
+     'detail': 'stage changes name a stage that the source has deleted since; their history stays'},
+    {'check': 'unknown_reference', 'subject': 'stage_history.entity_id', 'relation': 'stage_changes',
+     'defect': 'is_unknown_record', 'needs': 'stage_history.stage',
+     'detail': 'stage changes are of a record that does not exist'},
+    {'check': 'unknown_reference', 'subject': 'accounts.parent_account_id', 'relation': 'accounts',
+     'defect': 'is_unknown_parent', 'needs': 'accounts.parent_account_id',
+     'detail': 'accounts name a parent that is not in the accounts'},
+    {'check': 'unknown_reference', 'subject': 'activities', 'relation': 'activities',
+     'defect': 'is_unknown_reference', 'needs': 'activities.activity_id',
+     'detail': 'activities name a person, an account or a deal that does not exist'},
+    {'check': 'unknown_reference', 'subject': 'touches', 'relation': 'touches', 'defect': 'is_unknown_reference',
+     'needs': 'touches.touch_id', 'detail': 'touches name a person or an account that does not exist'},
+    {'check': 'unknown_reference', 'subject': 'subscriptions.account_id', 'relation': 'subscriptions',
+     'defect': 'is_unknown_account', 'needs': 'subscriptions.subscription_id',
+     'detail': 'subscriptions name an account that does not exist'},
+    {'check': 'unknown_reference', 'subject': 'product_usage', 'relation': 'product_usage',
+     'defect': 'is_unknown_reference', 'needs': 'product_usage.usage_date',
+     'detail': 'usage rows name an account or a person that does not exist'},
+    {'check': 'negative_amounts', 'subject': 'subscriptions.mrr_amount', 'relation': 'subscriptions',
+     'defect': 'is_negative_amount', 'needs': 'subscriptions.mrr_amount',
+     'detail': 'subscriptions have a negative amount'},
+    {'check': 'negative_amounts', 'subject': 'product_usage.usage_count', 'relation': 'product_usage',
+     'defect': 'is_negative_count', 'needs': 'product_usage.usage_date', 'detail': 'usage rows count below zero'},
+    {'check': 'extreme_amounts', 'subject': 'opportunities.amount', 'relation': 'opportunities',
+     'defect': 'is_extreme_amount', 'needs': 'opportunities.amount',
+     'detail': "opportunities have an amount beyond the outer fence of Tukey on the log scale"},
+    {'check': 'currency_coverage', 'subject': 'subscriptions.currency', 'relation': 'subscriptions',
+     'defect': 'is_unknown_currency', 'value': 'source_currency', 'needs': 'subscriptions.mrr_amount',
+     'detail': 'subscriptions have an amount in a currency without an exchange rate'},
+    {'check': 'impossible_dates', 'subject': 'subscriptions.ended_date', 'relation': 'subscriptions',
+     'defect': 'is_ended_before_started', 'needs': 'subscriptions.started_date',
+     'detail': 'subscriptions ended before they started'},
+    {'check': 'future_dates', 'subject': 'accounts.created_at', 'relation': 'accounts',
+     'defect': 'is_created_after_as_of', 'needs': 'accounts.created_at',
+     'detail': 'accounts were created after the as-of date'},
+    {'check': 'future_dates', 'subject': 'people.created_at', 'relation': 'people',
+     'defect': 'is_created_after_as_of', 'needs': 'people.created_at',
+     'detail': 'people were created after the as-of date'},
+    {'check': 'future_dates', 'subject': 'opportunities.created_at', 'relation': 'opportunities',
+     'defect': 'is_created_after_as_of', 'needs': 'opportunities.created_at',
+     'detail': 'opportunities were created after the as-of date'},
+    {'check': 'stage_order', 'subject': 'journeys', 'relation': 'journeys', 'defect': 'has_moved_back',
+     'needs': 'stage_history.stage', 'detail': 'journeys went back to an earlier stage'},
+    {'check': 'stage_alignment', 'subject': 'people', 'relation': 'aligned_people', 'defect': 'is_disagreeing',
+     'needs': 'people.status', 'detail': 'people of two systems are in stages that disagree'},
+    {'check': 'duplicate_records', 'subject': 'accounts', 'relation': 'account_records', 'defect': 'is_duplicate',
+     'needs': 'accounts.account_id', 'value': 'match_rule',
+     'detail': 'account records repeat another one of the same system'},
+    {'check': 'duplicate_records', 'subject': 'people', 'relation': 'person_records', 'defect': 'is_duplicate',
+     'needs': 'people.person_id', 'value': 'match_rule',
+     'detail': 'person records repeat another one of the same system'},
+    {'check': 'duplicate_records', 'subject': 'opportunities', 'relation': 'opportunity_records',
+     'defect': 'is_duplicate', 'value': 'match_rule',
+     'detail': 'opportunity records repeat another one of the same system'},
 ] -%}
 {%- set completeness = [
     {'check': 'entry_date_completeness', 'subject': 'people.created_at', 'relation': 'people',
@@ -81,11 +137,27 @@ won_opportunities as (
 ),
 
 owners as (
-    select * from {{ ref('stg_export__owners') }}
+    select * from {{ ref('owners') }}
 ),
 
 products as (
-    select * from {{ ref('stg_export__products') }}
+    select * from {{ ref('products') }}
+),
+
+activities as (
+    select * from {{ ref('activities') }}
+),
+
+touches as (
+    select * from {{ ref('touches') }}
+),
+
+subscriptions as (
+    select * from {{ ref('subscriptions') }}
+),
+
+product_usage as (
+    select * from {{ ref('product_usage') }}
 ),
 
 journeys as (
@@ -97,14 +169,64 @@ segment_memberships as (
 ),
 
 stage_changes as (
+    select * from {{ ref('stage_changes') }}
+),
+
+stage_labels as (
+    select * from {{ ref('stage_labels') }}
+),
+
+lifecycle_stages as (
+    select * from {{ ref('lifecycle_stages') }}
+),
+
+-- Records of the same system that are one: the source repeated the key, or the records share an identity. A lead and
+-- the contact that it became are no duplicates.
+{%- for entity, singular in [('accounts', 'account'), ('people', 'person'), ('opportunities', 'opportunity')] %}
+
+{{ singular }}_sources as (
+    {{ union_sources(entity) }}
+),
+
+{{ singular }}_records as (
     select
-        stage_history.source_stage,
-        stage_map.stage is null as is_unmapped_stage
-    from {{ ref('stg_export__stage_history') }} as stage_history
-    left join {{ ref('stage_map') }} as stage_map
-        on
-            stage_history.entity = stage_map.entity
-            and lower(stage_history.source_stage) = lower(stage_map.source_label)
+        links.source,
+        links.match_rule,
+        sources.duplicate_count,
+        sources.duplicate_count > 0
+        or links.match_rule not in ('own_record', 'conversion')
+        and row_number() over (
+            partition by links.{{ singular }}_id, links.source order by links.record_number
+        ) > 1 as is_duplicate
+    from {{ ref(singular ~ '_links') }} as links
+    inner join {{ singular }}_sources as sources on links.source_{{ singular }}_id = sources.{{ singular }}_id
+),
+{%- endfor %}
+
+-- People whose current stage two systems tell.
+told_stages as (
+    select
+        person_links.person_id,
+        person_links.source,
+        min(person_links.record_number) as record_number,
+        max(lifecycle_stages.stage_order) as stage_order
+    from person_sources
+    inner join {{ ref('person_links') }} as person_links
+        on person_sources.person_id = person_links.source_person_id
+    inner join stage_labels
+        on stage_labels.entity = 'person' and lower(person_sources.source_stage) = stage_labels.source_label
+    inner join lifecycle_stages on stage_labels.stage = lifecycle_stages.stage
+    where lifecycle_stages.kind <> 'outside' and not person_sources.is_deleted
+    group by person_links.person_id, person_links.source
+),
+
+aligned_people as (
+    select
+        person_id,
+        min(stage_order) < max(stage_order) as is_disagreeing
+    from told_stages
+    group by person_id
+    having count(*) > 1
 ),
 
 dimensions as (
@@ -119,12 +241,21 @@ run_context as (
     select * from {{ ref('run_context') }}
 ),
 
+-- What the mapping of an export gives, and whatever a native system can.
 provided as (
     select table_name || '.' || column_name as needed_column
     from {{ source('raw', 'columns') }}
-    where
-        is_provided
-        and source = 'export'
+    where source = 'export' and is_provided
+    {%- for entity in [
+        'accounts', 'people', 'opportunities', 'stage_history', 'owners', 'products', 'activities', 'touches',
+        'subscriptions', 'product_usage',
+    ] %}
+    {%- if sources_of(entity) | reject('equalto', 'export') | list %}
+    union
+    select '{{ entity }}.' || unnest({{ entity_shape(entity) | list + custom_columns(entity) + ['status', 'stage', 'amount'] }})
+        as needed_column
+    {%- endif %}
+    {%- endfor %}
 ),
 
 share_counts as (
@@ -201,6 +332,51 @@ completeness_observations as (
     from completeness_counts
 ),
 
+funnel_people as (
+    select distinct stage_visits.entity_id as person_id
+    from stage_visits
+    inner join lifecycle_stages on stage_visits.stage = lifecycle_stages.stage
+    where stage_visits.entity = 'person' and lifecycle_stages.kind <> 'outside'
+),
+
+-- Words that stand for nothing, in columns of the systems that were read.
+disguised_observations as (
+    select
+        'disguised_nulls' as check_name,
+        'dataset' as subject,
+        null::varchar as needed_column,
+        coalesce(sum(disguised_null_count), 0)::double as observed,
+        count(*) as row_count,
+        coalesce(sum(disguised_null_count), 0)::bigint as defect_count,
+        coalesce(
+            'Words such as n/a in ' || string_agg(
+                source || '.' || table_name || '.' || column_name || ': ' || format('{:,}', disguised_null_count), ', '
+                order by disguised_null_count desc, source, table_name, column_name
+            ) filter (where disguised_null_count > 0),
+            'No word stands for nothing'
+        ) as detail
+    from {{ source('raw', 'columns') }}
+),
+
+-- Tables of a system that were not there: what needs them is empty.
+table_observations as (
+    select
+        'table_completeness' as check_name,
+        source as subject,
+        null::varchar as needed_column,
+        count(*) filter (where not is_present)::double as observed,
+        count(*) as row_count,
+        count(*) filter (where not is_present) as defect_count,
+        coalesce(
+            'Not in the files: ' || string_agg(table_name, ', ' order by table_name) filter (where not is_present),
+            'Every table is there'
+        ) as detail
+    from {{ source('raw', 'tables') }}
+    -- Old versions of a record stand beside its history, never instead of it.
+    where table_name not like '%_snapshot'
+    group by source
+),
+
 key_observations as (
     {%- for entity, key in [
         ('accounts', 'account_id'), ('people', 'person_id'), ('opportunities', 'opportunity_id'),
@@ -221,18 +397,44 @@ key_observations as (
     {%- endfor %}
 ),
 
+-- Every row that was read is a record of core: counted in one, or folded into one as its repetition.
 conserved as (
-    {%- for entity in ['accounts', 'people', 'opportunities'] %}
+    {%- for entity, singular, tables in [
+        ('accounts', 'account', ['salesforce.account', 'hubspot.company', 'stripe.customer', 'export.accounts']),
+        ('people', 'person', ['salesforce.lead', 'salesforce.contact', 'hubspot.contact', 'export.people']),
+        ('opportunities', 'opportunity', ['salesforce.opportunity', 'hubspot.deal', 'export.opportunities']),
+    ] %}
     select
         '{{ entity }}' as subject,
-        (select count(*) from {{ source('export', entity) }}) as rows_in,
-        (select count(*) from {{ entity }}) as rows_out
+        (
+            select coalesce(sum(row_count), 0)
+            from {{ source('raw', 'tables') }}
+            where source || '.' || table_name in ('{{ tables | join("', '") }}')
+        ) as rows_in,
+        (select coalesce(sum(1 + duplicate_count), 0) from {{ singular }}_records) as rows_out
+    union all
+    select
+        '{{ entity }}_merged' as subject,
+        (select count(*) from {{ singular }}_records) as rows_in,
+        (select coalesce(sum(record_count), 0) from {{ entity }}) as rows_out
     union all
     {%- endfor %}
-    -- Each person in one journey, each opportunity in at least one.
+    {%- for entity in ['stage_history', 'activities', 'touches', 'subscriptions', 'product_usage'] %}
+    select
+        '{{ entity }}' as subject,
+        (select count(*) from ({{ union_sources(entity) }}) as sources) as rows_in,
+        (select count(*) from {{ 'stage_changes' if entity == 'stage_history' else entity }}) as rows_out
+    union all
+    {%- endfor %}
+    -- Each lead in one journey, each opportunity in at least one.
     select
         'journeys' as subject,
-        (select count(*) filter (where not is_disqualified) from people)
+        (
+            select count(*)
+            from people
+            left join funnel_people on people.person_id = funnel_people.person_id
+            where not people.is_disqualified and (people.is_lead or funnel_people.person_id is not null)
+        )
         + (select count(*) filter (where not is_disqualified) from opportunities) as rows_in,
         (select count(person_id) + count(distinct opportunity_id) from journeys) as rows_out
 ),
@@ -386,6 +588,10 @@ unioned as (
     select * from segment_observations
     union all
     select * from gap_observations
+    union all
+    select * from disguised_observations
+    union all
+    select * from table_observations
 )
 
 select

@@ -6,6 +6,8 @@ select
     code,
     label,
     rule,
+    owner_role,
+    sla_days,
     valid_from,
     definition_hash
 from {{ ref('definitions') }}

@@ -13,5 +13,7 @@ def model(dbt, session):
         "segment_patterns": dbt.ref("published__segment_patterns"),
         "gate_results": dbt.ref("published__gate_results"),
         "definitions": dbt.ref("published__definitions"),
+        "source_coverage": dbt.ref("published__source_coverage"),
+        "unmapped_labels": dbt.ref("published__unmapped_labels"),
     }
     return write_release(session, published, dbt.ref("gate_index"), dbt.ref("run_context"))

@@ -46,6 +46,13 @@ class Build:
         assert done.returncode == 0, done.stdout + done.stderr
         return self
 
+    def build_models(self, *names: str, **variables: Any) -> "Build":
+        """Build some models with all that they need, and their own tests; it must succeed."""
+        selected = [f"+{name}" for name in names]
+        done = self.dbt("build", "--indirect-selection", "cautious", "--select", *selected, **variables)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return self
+
     @property
     def database(self) -> Path:
         return Path(self.variables["build_dir"]) / f"{self.variables['dataset']}.duckdb"
@@ -77,6 +84,7 @@ def dataset(folder: Path, mapping: Mapping[str, Any], files: Mapping[str, str]) 
         "data_dir": str(folder),
         "build_dir": str(folder),
         "releases_dir": str(folder / "releases"),
+        "sources": ["export"],
         **mapping,
     }
     (folder / "mapping.yml").write_text(yaml.safe_dump(whole, sort_keys=False), encoding="utf-8")

@@ -1,5 +1,7 @@
 """The signal `pipeline_velocity`: velocity per cell on both bases, with interval, lever effects and evidence."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pyarrow as pa
 
@@ -49,20 +51,13 @@ MEASURES = [
     "cycle_days_effect",
 ]
 
-CAVEATS = {
-    "left_truncated": "The period starts before the history of the source does",
-    "too_early": "The period has not been followed to its end yet",
-    "incomplete_data": "Too many records of the period lack a segment, an amount or a cycle",
-    "insufficient_sample": "Too few deals were won",
-}
-CLOSED_CAVEAT = "Closed deals only: open deals are left out, which favours fast ones"
 
-
-def pipeline_velocity(inputs: pa.Table) -> pa.Table:
+def pipeline_velocity(inputs: pa.Table, caveats: Mapping[str, str]) -> pa.Table:
     """Velocity of every cell.
 
     Args:
         inputs: the mart `velocity_inputs`, one row per period, dimension, segment and basis.
+        caveats: of reasons, the seed `evidence_reasons`.
 
     Returns:
         Table of `SCHEMA` with the same rows. Amounts in the reporting currency, velocity in currency per day.
@@ -124,7 +119,7 @@ def pipeline_velocity(inputs: pa.Table) -> pa.Table:
         n=cells["qualified_count"],
         evidence=np.select([suppressed, reason.notna()], ["suppressed", "directional"], default="reportable"),
         evidence_reason=reason,
-        caveat=reason.map(CAVEATS).where(reason.notna(), cells["basis"].map({"closed": CLOSED_CAVEAT})),
+        caveat=reason.fillna(cells["basis"].map({"closed": "closed_deals_only"})).map(caveats),
     )
     result.loc[suppressed, MEASURES] = np.nan
     return pa.Table.from_pandas(result[SCHEMA.names], schema=SCHEMA, preserve_index=False)

@@ -7,6 +7,7 @@ from typing import Any
 import duckdb
 
 from segment_signals.release.content import (
+    PUBLISHED,
     RELEASE_ALIAS,
     columns_of,
     literal,
@@ -57,7 +58,7 @@ def rescan(folder: Path, manifest: Mapping[str, Any]) -> list[str]:
     problems = differences(folder, manifest, expected_name=None)
     with opened_release(folder / f"{manifest['dataset']}.duckdb") as store:
         for table in table_names(store):
-            relation = f"{RELEASE_ALIAS}.main.{quoted(table)}"
+            relation = f"{RELEASE_ALIAS}.{PUBLISHED}.{quoted(table)}"
             columns = columns_of(store, relation)
             problems += _rate_problems(store, table, relation, columns)
             problems += _suppression_problems(store, table, relation, [name for name, _ in columns])

@@ -16,6 +16,9 @@ STORAGE_VERSION = "v1.4.0"
 RELEASE_ALIAS = "release_file"
 """Name under which a release's .duckdb is attached."""
 
+PUBLISHED = "published"
+"""The schema of a release's tables, as in the build file."""
+
 
 @dataclass(frozen=True)
 class TableContent:
@@ -66,13 +69,13 @@ def storage_version(store: duckdb.DuckDBPyConnection) -> str:
 
 
 def table_names(store: duckdb.DuckDBPyConnection) -> list[str]:
-    """Names of tables and views: a view would be published as well."""
+    """Names of tables and views (a view would be published as well), with their schema where it is another one."""
     rows = store.sql(
-        f"select table_name from duckdb_tables() where database_name = '{RELEASE_ALIAS}' "
-        "union all select view_name from duckdb_views() "
-        f"where database_name = '{RELEASE_ALIAS}' and not internal order by 1"
+        f"select schema_name, table_name from duckdb_tables() where database_name = '{RELEASE_ALIAS}' "
+        "union all select schema_name, view_name from duckdb_views() "
+        f"where database_name = '{RELEASE_ALIAS}' and not internal order by 1, 2"
     ).fetchall()
-    return [name for (name,) in rows]
+    return [name if schema == PUBLISHED else f"{schema}.{name}" for schema, name in rows]
 
 
 def copy_in(source: duckdb.DuckDBPyConnection, relation: str, store: duckdb.DuckDBPyConnection, target: str) -> None:

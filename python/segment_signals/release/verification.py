@@ -8,6 +8,7 @@ from typing import Any
 import duckdb
 
 from segment_signals.release.content import (
+    PUBLISHED,
     RELEASE_ALIAS,
     STORAGE_VERSION,
     TableContent,
@@ -105,10 +106,10 @@ def _database_differences(path: Path, manifest: Mapping[str, Any]) -> list[str]:
                 for name in sorted(present - {*tables, RELEASE_TABLE})
             ]
             for name in sorted(present & set(tables)):
-                relation = f"{RELEASE_ALIAS}.main.{quoted(name)}"
+                relation = f"{RELEASE_ALIAS}.{PUBLISHED}.{quoted(name)}"
                 problems += _table_differences(store, relation, f"{path.name}, table {name}", tables[name])
             if RELEASE_TABLE in present:
-                relation = f"{RELEASE_ALIAS}.main.{RELEASE_TABLE}"
+                relation = f"{RELEASE_ALIAS}.{PUBLISHED}.{RELEASE_TABLE}"
                 problems += _release_row_differences(store, relation, f"{path.name}, table {RELEASE_TABLE}", manifest)
     except duckdb.Error as error:
         problems.append(f"{path.name} cannot be read: {_first_line(error)}")

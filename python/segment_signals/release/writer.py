@@ -11,6 +11,7 @@ import pyarrow as pa
 from segment_signals.release import folders
 from segment_signals.release.checks import rescan
 from segment_signals.release.content import (
+    PUBLISHED,
     RELEASE_ALIAS,
     STORAGE_VERSION,
     TableContent,
@@ -177,9 +178,10 @@ def _write_files(
     names = sorted([*contents, RELEASE_TABLE])
     database = folder / f"{context.dataset}.duckdb"
     store.execute(f"attach {literal(database)} as {RELEASE_ALIAS} (storage_version {literal(STORAGE_VERSION)})")
+    store.execute(f"create schema {RELEASE_ALIAS}.{PUBLISHED}")
     (folder / PARQUET).mkdir()
     for name in names:
-        store.execute(f"create table {RELEASE_ALIAS}.main.{quoted(name)} as from memory.main.{quoted(name)}")
+        store.execute(f"create table {RELEASE_ALIAS}.{PUBLISHED}.{quoted(name)} as from memory.main.{quoted(name)}")
         path = folder / PARQUET / f"{name}.parquet"
         store.execute(f"copy memory.main.{quoted(name)} to {literal(path)} (format parquet, compression zstd)")
     store.execute(f"checkpoint {RELEASE_ALIAS}")

@@ -8,7 +8,7 @@ from typing import Any
 from markupsafe import Markup
 
 from segment_signals.review import charts, sentences, words
-from segment_signals.review.facts import SPINE, Facts, Score, Transition, newest_mature
+from segment_signals.review.facts import Facts, Score, Transition, newest_mature, stage_order
 from segment_signals.review.views import Step, cell_view, clamp, interval_text, place, term
 from segment_signals.review.words import NBSP, Change, Period
 
@@ -30,7 +30,7 @@ def groups(facts: Facts) -> tuple[list[dict[str, Any]], str]:
         "Days in the stage, of those that left it in the period",
         f"Converted within {facts.horizon}{NBSP}days, number",
     )
-    stages = {stage: place for place, stage in enumerate(SPINE)}
+    stages = stage_order(facts.definitions)
     deals = ("win_rate", "won_amount", "mean_deal_amount", "mean_cycle_days")
 
     def place(metric: str, score: Score) -> tuple[int, int]:

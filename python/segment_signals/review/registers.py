@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from segment_signals.review import words
-from segment_signals.review.facts import SPINE, STATUSES, TOTAL, Check, Facts
+from segment_signals.review.facts import STATUSES, TOTAL, Check, Facts, stage_order
 from segment_signals.review.views import LINKED_KINDS, Term, anchor, term
 
 KIND_TITLES = {
@@ -88,7 +88,7 @@ def caveat_sentences(facts: Facts) -> list[tuple[str, str]]:
 def definition_blocks(facts: Facts) -> list[dict[str, Any]]:
     """Definitions by kind; what the page links to comes first and stands open."""
     kinds = list(dict.fromkeys([*KIND_TITLES, *sorted({row.kind for row in facts.definitions})]))
-    order = {stage: place for place, stage in enumerate(SPINE)}
+    order = stage_order(facts.definitions)
     blocks = []
     for kind in kinds:
         rows = [row for row in facts.definitions if row.kind == kind]

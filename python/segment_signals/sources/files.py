@@ -453,7 +453,9 @@ def _split(head: Sequence[str], delimiter: str, found: FoundFile) -> tuple[tuple
 
 def _parquet_header(connection: duckdb.DuckDBPyConnection, found: FoundFile) -> SourceFile:
     try:
-        rows = connection.execute(f"describe select * from read_parquet({_path_sql(found)})").fetchall()
+        rows = connection.execute(
+            f"describe select * from read_parquet({_path_sql(found)}, hive_partitioning = false)"
+        ).fetchall()
     except duckdb.Error as error:
         raise _unreadable(found, error) from error
     return SourceFile(
@@ -473,10 +475,11 @@ def _path_sql(found: FoundFile) -> str:
 
 
 def _trimmed_sql(value: str) -> str:
-    # Looking first is twice as fast as trimming every value, since few have anything to trim.
-    blank = f"[{BLANKS}]"
-    padded = f"regexp_matches({value}, {literal(f'^{blank}|{blank}$')})"
-    return f"nullif(case when {padded} then trim({value}, {literal(BLANKS)}) else {value} end, '')"
+    # Looking first is several times as fast as trimming every value, since few have anything to trim. Every ASCII
+    # blank sorts up to the space.
+    wide = ", ".join(literal(blank) for blank in BLANKS if blank > " ")
+    ends = " or ".join(f"{end} <= ' ' or {end} in ({wide})" for end in (f"{value}[1]", f"{value}[-1]"))
+    return f"nullif(case when {ends} then trim({value}, {literal(BLANKS)}) else {value} end, '')"
 
 
 def _reader_sql(source: SourceFile, options: str = "") -> str:

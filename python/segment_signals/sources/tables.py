@@ -226,11 +226,8 @@ class Landing:
                 continue
             read.append(f"{_raw_sql(column, value, part)} as r{position}")
             worded.append(f"r{position}")
-            words = one_of(tuple(word for word in part.formats.null_words if word))  # what is read is never empty
-            if _is_text(column, value, part) and words != "()":
-                worded.append(f"case when r{position} not in {words} then r{position} end as v{position}")
-            else:
-                worded.append(f"r{position} as v{position}")
+            words = part.formats.null_words if _is_text(column, value, part) else ()
+            worded.append(f"{_worded_sql(f'r{position}', words)} as v{position}")
         conditions = []
         for position, (header, wanted) in enumerate(part.where):
             read.append(f"{source.column_sql(header, as_text=True)} as w{position}")
@@ -352,6 +349,13 @@ def _raw_sql(column: CanonicalColumn, value: Value, part: Part) -> str:
         trues = " ".join(f"when lower({text}) in {one_of(TRUE_WORDS)} then {text}" for text in texts)
         return f"case {trues} else coalesce({', '.join(texts)}) end"
     return _first(texts)
+
+
+def _worded_sql(text: str, words: Sequence[str]) -> str:
+    """The text, null where it is one of the words."""
+    # No list: the engine makes a join of a long one, which loses the order of rows.
+    cases = "".join(f" when {literal(word)} then null" for word in words if word)  # what is read is never empty
+    return f"case {text}{cases} else {text} end" if cases else text
 
 
 def _where_sql(column: str, wanted: str | bool) -> str:

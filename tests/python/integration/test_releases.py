@@ -96,14 +96,18 @@ def test_thin_inputs_build(name: str, text: str, tmp_path: Path) -> None:
     built = deals_dataset(tmp_path / name, text).build()
     with duckdb.connect(str(built.releases / "current" / f"{name}.duckdb"), read_only=True) as release:
         types = {
-            table: [column[1] for column in release.execute(f"describe {table}").fetchall()]
+            table: [column[1] for column in release.execute(f"describe published.{table}").fetchall()]
             for table in ("funnel_conversion", "segment_scorecards", "pipeline_velocity")
         }
         assert "NULL" not in {kind for kinds in types.values() for kind in kinds}
-        shown = release.execute("select count(*) from funnel_conversion where conversion_rate is not null").fetchall()
-        rates = release.execute("select distinct conversion_rate, conversion_low from funnel_conversion").fetchall()
+        shown = release.execute(
+            "select count(*) from published.funnel_conversion where conversion_rate is not null"
+        ).fetchall()
+        rates = release.execute(
+            "select distinct conversion_rate, conversion_low from published.funnel_conversion"
+        ).fetchall()
         velocity = release.execute(
-            "select count(*) from pipeline_velocity where velocity_per_day is not null"
+            "select count(*) from published.pipeline_velocity where velocity_per_day is not null"
         ).fetchall()
     assert velocity == [(0,)]
     if name == "open":

@@ -205,16 +205,16 @@ def test_ids_follow_from_inputs_definitions_code_and_date(build: Build) -> None:
 def test_database_holds_tables_sorted_and_the_release_row(build: Build) -> None:
     row = build.publish()
     with duckdb.connect(str(build.folder(row) / "demo.duckdb"), read_only=True) as database:
-        assert database.sql("select segment, n from main.funnel_conversion").fetchall() == [
+        assert database.sql("select segment, n from published.funnel_conversion").fetchall() == [
             ("all", 200),
             ("smb", 100),
             ("unknown", 7),
         ]
-        metrics = database.sql("select segment, metric from main.segment_scorecards").fetchall()
+        metrics = database.sql("select segment, metric from published.segment_scorecards").fetchall()
         assert metrics == [("all", "win_rate"), ("all", "won_amount"), ("smb", "win_rate")]
-        types = database.sql("select n, mean_deal_amount, currency from main.pipeline_velocity").types
+        types = database.sql("select n, mean_deal_amount, currency from published.pipeline_velocity").types
         assert [str(kind) for kind in types] == ["BIGINT", "DECIMAL(18,2)", "VARCHAR"]
-        assert database.sql("from main.release").fetchall() == [tuple(row.values())]
+        assert database.sql("from published.release").fetchall() == [tuple(row.values())]
     file = ParquetFile(build.folder(row) / "parquet" / "funnel_conversion.parquet")
     assert file.read().column("segment").to_pylist() == ["all", "smb", "unknown"]
     assert file.metadata.row_group(0).column(0).compression == "ZSTD"
@@ -368,7 +368,7 @@ def test_types_that_arrow_lacks_survive(build: Build) -> None:
     build.tables["wide"] = "wide"
     row = build.publish()
     with duckdb.connect(str(build.folder(row) / "demo.duckdb"), read_only=True) as database:
-        assert [str(kind) for kind in database.sql("from wide").types] == ["HUGEINT", "ENUM('a')"]
+        assert [str(kind) for kind in database.sql("from published.wide").types] == ["HUGEINT", "ENUM('a')"]
 
 
 def test_value_that_parquet_would_round_is_refused(build: Build) -> None:
@@ -747,8 +747,8 @@ def test_numbers_that_are_no_rates_may_leave_zero_to_one(build: Build) -> None:
     """Amounts, contributions to a change, and a scorecard's value in a currency."""
     row = build.publish()
     with duckdb.connect(str(build.folder(row) / "demo.duckdb"), read_only=True) as database:
-        assert database.sql("select win_rate_effect from pipeline_velocity").fetchall() == [(-35.5,)]
-        assert database.sql("select max(value) from segment_scorecards").fetchall() == [(52000.5,)]
+        assert database.sql("select win_rate_effect from published.pipeline_velocity").fetchall() == [(-35.5,)]
+        assert database.sql("select max(value) from published.segment_scorecards").fetchall() == [(52000.5,)]
 
 
 def test_review_with_an_email_address_is_refused(build: Build) -> None:
@@ -772,7 +772,7 @@ def test_files_that_do_not_hold_what_was_built_are_refused(build: Build, monkeyp
 
     def write_after_loss(folder: Path, manifest: Mapping[str, Any]) -> None:
         with duckdb.connect(str(folder / "demo.duckdb")) as database:
-            database.execute("delete from funnel_conversion where n = 7")
+            database.execute("delete from published.funnel_conversion where n = 7")
         write(folder, manifest)
 
     monkeypatch.setattr(folders, "write_manifest", write_after_loss)
@@ -1061,21 +1061,21 @@ def tampered(build: Build) -> Path:
 def test_verify_finds_changed_values_in_the_database(build: Build) -> None:
     folder = tampered(build)
     with duckdb.connect(str(folder / "demo.duckdb")) as database:
-        database.execute("update funnel_conversion set conversion_rate = 0.26 where n = 100")
+        database.execute("update published.funnel_conversion set conversion_rate = 0.26 where n = 100")
     assert verify(folder) == ["demo.duckdb, table funnel_conversion: the values are not those of the manifest."]
 
 
 def test_verify_finds_lost_rows_dropped_and_added_tables(build: Build) -> None:
     folder = tampered(build)
     with duckdb.connect(str(folder / "demo.duckdb")) as database:
-        database.execute("delete from funnel_conversion where n = 7")
-        database.execute("drop table pipeline_velocity")
+        database.execute("delete from published.funnel_conversion where n = 7")
+        database.execute("drop table published.pipeline_velocity")
         database.execute("create view everyone as select 1 as x")
-        database.execute("alter table gate_results drop column detail")
-        database.execute("update release set code_version = 'code-9'")
+        database.execute("alter table published.gate_results drop column detail")
+        database.execute("update published.release set code_version = 'code-9'")
     assert verify(folder) == [
         "demo.duckdb has no table pipeline_velocity.",
-        "demo.duckdb: table everyone is not part of the release.",
+        "demo.duckdb: table main.everyone is not part of the release.",
         "demo.duckdb, table funnel_conversion: 2 rows, the manifest says 3.",
         "demo.duckdb, table gate_results: the columns are not those of the manifest.",
         "demo.duckdb, table release: the row is not that of the manifest.",

@@ -1,0 +1,132 @@
+{#- Which records of an entity are the same one, across and within systems: one row per record, with the record that
+    stands for all of them and the rule that says so. Two records are the same where they share a token; what shares
+    tokens with one of them is the same too. The rules, in the order in which one is named:
+      merged_record    the source itself merged it into another one
+      conversion       a lead and the contact that it became: two leads of one contact are one person
+      cross_system_id  it names the key of the same record in another system
+      <value_rule>     it has a value in common (the keyed hash of an e-mail address, a company's domain)
+    A value that more than `most_records` records have is a shared mailbox or a placeholder, and matches nothing.
+    The record that stands for a group is of the source named first; there the preferred, then the earliest.
+
+    records: a relation of source, source_order, record_id, merged_into_id, converted_to_id, cross_system_id,
+    match_value, is_preferred, created_at. -#}
+{% macro identity_links(records, entity_key, value_rule, most_records=10) -%}
+{%- set passes = 4 -%}
+ranked as (
+    select
+        *,
+        row_number() over (
+            order by source_order, is_preferred desc, created_at nulls last, record_id
+        ) as record_rank
+    from {{ records }}
+),
+
+tokens as (
+    select
+        record_rank,
+        null::integer as rule_order,
+        'id ' || record_id as token
+    from ranked
+    {%- for column in ['merged_into_id', 'converted_to_id', 'cross_system_id'] %}
+    union all
+    select
+        record_rank,
+        {{ loop.index }} as rule_order,
+        'id ' || {{ column }} as token
+    from ranked
+    where {{ column }} is not null
+    {%- endfor %}
+    union all
+    select
+        record_rank,
+        4 as rule_order,
+        'value ' || match_value as token
+    from ranked
+    where match_value is not null
+),
+
+shared as (
+    select
+        token,
+        min(rule_order) as rule_order,
+        min(record_rank) as label_0
+    from tokens
+    group by token
+    having
+        count(*) > 1
+        and min(record_rank) < max(record_rank)
+        and (coalesce(min(rule_order), 0) < 4 or count(*) <= {{ most_records }})
+),
+
+links_0 as (
+    select
+        tokens.record_rank,
+        tokens.token,
+        shared.rule_order,
+        shared.label_0 as label
+    from tokens
+    inner join shared on tokens.token = shared.token
+),
+{% for pass in range(1, passes + 1) %}
+record_labels_{{ pass }} as (
+    select
+        record_rank,
+        min(label) as label
+    from links_{{ pass - 1 }}
+    group by record_rank
+),
+
+token_labels_{{ pass }} as (
+    select
+        links_{{ pass - 1 }}.token,
+        min(record_labels_{{ pass }}.label) as label
+    from links_{{ pass - 1 }}
+    inner join record_labels_{{ pass }}
+        on links_{{ pass - 1 }}.record_rank = record_labels_{{ pass }}.record_rank
+    group by links_{{ pass - 1 }}.token
+),
+
+links_{{ pass }} as (
+    select
+        links_0.record_rank,
+        links_0.token,
+        links_0.rule_order,
+        token_labels_{{ pass }}.label
+    from links_0
+    inner join token_labels_{{ pass }} on links_0.token = token_labels_{{ pass }}.token
+),
+{% endfor %}
+groups as (
+    select
+        record_rank,
+        min(label) as leading_rank,
+        min(rule_order) as rule_order
+    from links_{{ passes }}
+    group by record_rank
+)
+
+select
+    ranked.source,
+    ranked.record_id as source_{{ entity_key }},
+    coalesce(leaders.record_id, ranked.record_id) as {{ entity_key }},
+    case
+        when groups.leading_rank is null or groups.leading_rank = ranked.record_rank then 'own_record'
+        else case groups.rule_order
+            when 1 then 'merged_record'
+            when 2 then 'conversion'
+            when 3 then 'cross_system_id'
+            else '{{ value_rule }}'
+        end
+    end as match_rule,
+    row_number() over (
+        partition by coalesce(groups.leading_rank, ranked.record_rank) order by ranked.record_rank
+    ) as record_number
+from ranked
+left join groups on ranked.record_rank = groups.record_rank
+left join ranked as leaders on groups.leading_rank = leaders.record_rank
+{%- endmacro %}
+
+{#- A record that matches rules by its links: the first filled value of a column, in the order of the records. -#}
+{% macro first_filled(column) -%}
+    min_by({{ column }}, record_number) filter (where {{ column }} is not null) as {{ column }}
+{%- endmacro %}

@@ -1,0 +1,43 @@
+with
+
+stage_history as (
+    {{ union_sources('stage_history') }}
+),
+
+links as (
+    select
+        'person' as entity,
+        source_person_id as source_entity_id,
+        person_id as entity_id
+    from {{ ref('person_links') }}
+    union all
+    select
+        'opportunity' as entity,
+        source_opportunity_id as source_entity_id,
+        opportunity_id as entity_id
+    from {{ ref('opportunity_links') }}
+),
+
+stage_labels as (
+    select * from {{ ref('stage_labels') }}
+)
+
+select
+    stage_history.source,
+    stage_history.entity,
+    coalesce(links.entity_id, stage_history.entity_id) as entity_id,
+    stage_labels.stage,
+    stage_history.source_stage,
+    stage_history.source_rule,
+    coalesce(stage_history.is_deleted_stage, false) as is_deleted_stage,
+    stage_labels.stage is null as is_unmapped_stage,
+    links.entity_id is null as is_unknown_record,
+    stage_history.entered_at is null as is_missing_date,
+    stage_history.entered_at
+from stage_history
+left join links
+    on stage_history.entity = links.entity and stage_history.entity_id = links.source_entity_id
+left join stage_labels
+    on
+        stage_history.entity = stage_labels.entity
+        and lower(stage_history.source_stage) = stage_labels.source_label

@@ -1,0 +1,74 @@
+with
+
+subscriptions as (
+    {{ union_sources('subscriptions') }}
+),
+
+account_links as (
+    select * from {{ ref('account_links') }}
+),
+
+exchange_rates as (
+    {{ exchange_rate_periods() }}
+),
+
+run_context as (
+    select * from {{ ref('run_context') }}
+),
+
+dated as (
+    select
+        subscriptions.*,
+        coalesce(subscriptions.currency, upper(run_context.source_currency)) as amount_currency,
+        run_context.reporting_currency,
+        run_context.as_of_date,
+        coalesce(subscriptions.started_date, run_context.as_of_date) as rate_date
+    from subscriptions
+    cross join run_context
+),
+
+converted as (
+    select
+        dated.*,
+        account_links.account_id as linked_account_id,
+        {{ reporting_rate('dated.amount_currency', 'dated.reporting_currency') }} as reporting_rate
+    from dated
+    left join account_links on dated.account_id = account_links.source_account_id
+    {{ join_exchange_rates('dated.amount_currency', 'dated.reporting_currency', 'dated.rate_date') }}
+),
+
+-- What ends after the as-of date has not ended yet.
+flagged as (
+    select
+        source,
+        subscription_id,
+        coalesce(linked_account_id, account_id) as account_id,
+        product_id,
+        plan,
+        status,
+        billing_interval,
+        amount_currency as source_currency,
+        quantity,
+        mrr_amount as source_mrr_amount,
+        (mrr_amount * reporting_rate)::decimal(18, 2) as mrr_amount,
+        coalesce(is_trial, false) as is_trial,
+        coalesce(is_deleted, false) as is_deleted,
+        account_id is null as is_missing_account,
+        account_id is not null and linked_account_id is null as is_unknown_account,
+        mrr_amount is null as is_missing_amount,
+        coalesce(mrr_amount < 0, false) as is_negative_amount,
+        mrr_amount is not null and reporting_rate is null as is_unknown_currency,
+        started_date is null as is_missing_start,
+        coalesce(ended_date < started_date, false) as is_ended_before_started,
+        coalesce(started_date > as_of_date, false) as is_started_after_as_of,
+        started_date,
+        case when ended_date <= as_of_date then ended_date end as ended_date,
+        case when cancel_date <= as_of_date then cancel_date end as cancel_date,
+        renewal_date
+    from converted
+)
+
+select
+    *,
+    is_deleted or is_started_after_as_of or is_missing_start as is_disqualified
+from flagged

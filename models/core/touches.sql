@@ -1,0 +1,67 @@
+with
+
+touches as (
+    {{ union_sources('touches') }}
+),
+
+person_links as (
+    select * from {{ ref('person_links') }}
+),
+
+account_links as (
+    select * from {{ ref('account_links') }}
+),
+
+people as (
+    select
+        person_id,
+        account_id
+    from {{ ref('people') }}
+),
+
+-- A touch that names no record may carry the keyed hash of an address.
+person_hashes as (
+    select
+        people.email_hash,
+        min(person_links.person_id) as person_id
+    from ({{ union_sources('people') }}) as people
+    inner join person_links on people.person_id = person_links.source_person_id
+    where people.email_hash is not null
+    group by people.email_hash
+    having count(distinct person_links.person_id) = 1
+),
+
+run_context as (
+    select * from {{ ref('run_context') }}
+),
+
+linked as (
+    select
+        touches.source,
+        touches.touch_id,
+        touches.channel,
+        touches.touch_type,
+        touches.page,
+        touches.campaign_id,
+        coalesce(person_links.person_id, person_hashes.person_id) as person_id,
+        coalesce(account_links.account_id, people.account_id) as account_id,
+        touches.has_responded,
+        touches.person_id is not null and person_links.person_id is null
+        or touches.account_id is not null and account_links.account_id is null as is_unknown_reference,
+        coalesce(person_links.person_id, person_hashes.person_id, account_links.account_id) is null as is_anonymous,
+        touches.occurred_at is null as is_missing_date,
+        coalesce(touches.occurred_at::date > run_context.as_of_date, false) as is_after_as_of,
+        touches.occurred_at,
+        touches.occurred_at::date as occurred_date
+    from touches
+    cross join run_context
+    left join person_links on touches.person_id = person_links.source_person_id
+    left join account_links on touches.account_id = account_links.source_account_id
+    left join person_hashes on touches.person_id is null and touches.email_hash = person_hashes.email_hash
+    left join people on coalesce(person_links.person_id, person_hashes.person_id) = people.person_id
+)
+
+select
+    *,
+    is_missing_date or is_after_as_of as is_disqualified
+from linked
