@@ -136,13 +136,13 @@ def draw_lead_events(
     parts.append(_rows(is_stepped_back, at[:, SQL] + (gap * 3) // 10, WORKING))
     parts.append(_rows(is_stepped_back, at[:, SQL] + (gap * 7) // 10, SALES_QUALIFIED))
 
-    # Recycled: back to open after some weeks, some become MQL again, most are disqualified once more; none
-    # converts.
+    # Recycled: back to open after some weeks, some former MQLs become MQL again, most are disqualified once more;
+    # none converts, and none reaches a stage for the first time.
     back = np.where(lost, at[:, LOSS], FAR) + integers(rng, 20, 120, n) * DAY
     could_return = back <= end
     returns = could_return & happens(rng, quirks.recycled, n)
     again = back + integers(rng, 3, 40, n) * DAY
-    is_again = returns & happens(rng, 0.30, n)
+    is_again = returns & (mql_at < FAR) & happens(rng, 0.50, n)
     last = np.where(is_again, again, back) + integers(rng, 5, 70, n) * DAY
     is_last = returns & happens(rng, 0.70, n)
     for happened, minute, status in (
