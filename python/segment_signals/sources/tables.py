@@ -133,11 +133,18 @@ class Landing:
         Raises ExportError for the first file, in the order of the parts, that cannot be read or holds a value
         that is not of its column's type.
         """
+        if not table.parts:
+            shape = [*table.landed, ("source_file", "varchar"), ("source_row", "bigint")]
+            columns = ", ".join(f"{identifier(name)} {sql_type}" for name, sql_type in shape)
+            self.connection.execute(f"create or replace table {table.relation} ({columns})")
+            return
         self._create(table)
         self._refuse_bad_values(table)
 
     def finish(self, table: Table) -> dict[str, int]:
         """Drop the hidden columns; the count of disguised nulls of each column that has any."""
+        if not table.parts:
+            return {}
         counts = self._disguised_nulls(table)
         hidden = ["part", *(name for name, _ in _masks(table)), *(each.column.name for each in table.stage_dates)]
         for column in hidden:
@@ -157,13 +164,6 @@ class Landing:
     # --- creating ---
 
     def _create(self, table: Table) -> None:
-        if not table.parts:
-            shape = [*table.landed, ("source_file", "varchar"), ("source_row", "bigint"), ("part", "integer")]
-            shape += [(each.column.name, SQL_TYPES[each.column.type]) for each in table.stage_dates]
-            shape += [(mask, "bigint") for mask, _ in _masks(table)]
-            columns = ", ".join(f"{identifier(name)} {sql_type}" for name, sql_type in shape)
-            self.connection.execute(f"create or replace table {table.relation} ({columns})")
-            return
         has_email = any(column.type == "email" and table.is_provided(column.name) for column in table.columns)
         parts = " union all ".join(self._part_sql(table, number) for number in range(len(table.parts)))
         try:
