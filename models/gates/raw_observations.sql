@@ -1,3 +1,4 @@
+-- noqa: disable=LT02
 -- One number per check of the raw boundary: shares of rows with a defect, largest differences, days.
 {% set shares = [
     {'check': 'disqualified_rows', 'subject': 'accounts', 'relation': 'accounts', 'defect': 'is_disqualified',
@@ -260,8 +261,12 @@ provided as (
     ] %}
     {%- if sources_of(entity) | reject('equalto', 'export') | list %}
     union
-    select '{{ entity }}.' || unnest({{ entity_shape(entity) | list + custom_columns(entity) + ['status', 'stage', 'amount', 'opportunity_type'] }})
-        as needed_column
+    select '{{ entity }}.' || unnest([
+        {%- for column in entity_shape(entity) | list + custom_columns(entity) %}
+        '{{ column }}',
+        {%- endfor %}
+        'status', 'stage', 'amount', 'opportunity_type'
+    ]) as needed_column
     {%- endif %}
     {%- endfor %}
 ),
@@ -359,7 +364,7 @@ disguised_observations as (
         coalesce(
             'Words such as n/a in ' || string_agg(
                 source || '.' || table_name || '.' || column_name || ': ' || format('{:,}', disguised_null_count), ', '
-                order by disguised_null_count desc, source, table_name, column_name
+                order by disguised_null_count desc, source asc, table_name asc, column_name asc
             ) filter (where disguised_null_count > 0),
             'No word stands for nothing'
         ) as detail
@@ -417,7 +422,12 @@ conserved as (
         (
             select coalesce(sum(row_count), 0)
             from {{ source('raw', 'tables') }}
-            where source || '.' || table_name in ('{{ tables | join("', '") }}')
+            where
+                source || '.' || table_name in (
+                    {%- for table in tables %}
+                    '{{ table }}'{{ ',' if not loop.last }}
+                    {%- endfor %}
+                )
         ) as rows_in,
         (select coalesce(sum(1 + duplicate_count), 0) from {{ singular }}_records) as rows_out
     union all
