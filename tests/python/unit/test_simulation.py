@@ -111,7 +111,11 @@ def test_a_scenario_of_ones_own(tmp_path: Path) -> None:
         ("leads: 3\n", "is not complete"),
         ("extends: tiny\nmonths: 0\n", "Give at least one of both"),
         ("extends: tiny\nfirst_day: 2024-01-02\n", "Give the first day of a month"),
-        ("extends: tiny\nregions: [{name: Mars, share: 1.0}]\n", "names the region 'Mars'|not in regions"),
+        ("extends: tiny\nregions: [{name: Mars, share: 1.0}]\n", "which is not in regions"),
+        (
+            "extends: tiny\ncountries: [{name: Peru, region: Latin America, share: 1.0}]\n",
+            "the share of North America is 0.4, and its countries have 0",
+        ),
         ("extends: tiny\nshifts: [{transition: opportunity_to_won, from_month: 3, effect: 1.0}]\n", "Use one of"),
         (
             "extends: tiny\nshifts: [{transition: lead_to_mql, from_month: 3, effect: 1.0,"
@@ -220,7 +224,7 @@ def test_the_planted_shift_applies_by_the_day_of_becoming_an_mql() -> None:
     rates = exact_rates(DEMO, reference(country=australia, created_day=edges[5]), edges, (180,))
     within = NormalDist().cdf(math.log(181 / 10) / 0.9)
     odds = 0.66 / 0.34
-    shifted = odds * math.exp(-0.9)
+    shifted = odds * math.exp(-1.4)
     before = true_incidence(rates, "mql_to_sql", 180, periods=slice(5, 6))
     after = true_incidence(rates, "mql_to_sql", 180, periods=slice(6, 7))
     assert before == pytest.approx(within * odds / (1 + odds), abs=1e-12)
@@ -291,7 +295,7 @@ def test_end_to_end_across_the_shift_equals_an_independent_monte_carlo() -> None
         if draw.random() >= expit(logit(0.58) + 0.05):
             continue
         days = int(draw.lognormvariate(math.log(8), 1.0))
-        if draw.random() >= expit(logit(0.66) - (0.9 if days >= 10 else 0.0)) or draw.random() >= 0.82:
+        if draw.random() >= expit(logit(0.66) - (1.4 if days >= 10 else 0.0)) or draw.random() >= 0.82:
             continue
         days += int(draw.lognormvariate(math.log(10), 0.9)) + int(draw.lognormvariate(math.log(7), 0.9))
         amount = draw.lognormvariate(math.log(22_000), 0.7)
