@@ -12,6 +12,7 @@ from statistics import NormalDist
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from segment_signals.cli import main
 from segment_signals.simulation import (
@@ -34,7 +35,7 @@ from segment_signals.simulation import (
     write_dataset,
 )
 from segment_signals.simulation.incidence import tier_probability
-from segment_signals.simulation.names import company_names
+from segment_signals.simulation.names import company_names, mail_addresses
 from segment_signals.simulation.parameters import MixChange, Shift
 from segment_signals.simulation.population import DAY
 from segment_signals.simulation.tables import record_ids
@@ -365,6 +366,18 @@ def test_record_id_by_hand() -> None:
     # 10 is 'A' in base 62. 00Q5Y: Q (third, 4) + Y (fifth, 16) = 20 -> U; 00000 -> A; 0000A: 16 -> Q.
     assert record_ids("Lead", 1, start=10).tolist() == [b"00Q5Y000000000AUAQ"]
     assert len(np.unique(record_ids("Task", 100_000))) == 100_000
+
+
+def test_namesakes_at_one_company_have_addresses_of_their_own() -> None:
+    domain = pa.array(["a.example", "b.example"])
+    first, last, company = np.array([0, 0, 1, 0, 0]), np.array([2, 2, 2, 2, 2]), np.array([0, 0, 0, 1, 0])
+    assert mail_addresses(first, last, company, domain).to_pylist() == [
+        "ada.almeida@a.example",
+        "ada.almeida2@a.example",
+        "aiko.almeida@a.example",
+        "ada.almeida@b.example",
+        "ada.almeida3@a.example",
+    ]
 
 
 def test_companies_have_domains_of_their_own() -> None:
