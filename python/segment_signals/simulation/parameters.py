@@ -304,6 +304,13 @@ class Parameters:
                     f"country {country.name!r} names the region {country.region!r}, which is not in regions."
                     f" Use one of {region_names}."
                 )
+        for region in self.regions:
+            share = sum(country.share for country in self.countries if country.region == region.name)
+            if abs(share - region.share) > 1e-9:
+                raise ValueError(
+                    f"the share of {region.name} is {region.share}, and its countries have {round(share, 9)}."
+                    " Make them agree."
+                )
         if any(tier.below_usd is None for tier in self.deal_tiers[:-1]) or self.deal_tiers[-1].below_usd is not None:
             raise ValueError("deal_tiers needs an upper limit on every tier but the last. Set below_usd accordingly.")
         for shift in self.shifts:

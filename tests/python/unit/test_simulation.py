@@ -12,6 +12,7 @@ from statistics import NormalDist
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 import pytest
 from segment_signals.cli import main
 from segment_signals.simulation import (
@@ -34,7 +35,7 @@ from segment_signals.simulation import (
     write_dataset,
 )
 from segment_signals.simulation.incidence import tier_probability
-from segment_signals.simulation.names import company_names
+from segment_signals.simulation.names import company_names, mail_addresses
 from segment_signals.simulation.parameters import MixChange, Shift
 from segment_signals.simulation.population import DAY
 from segment_signals.simulation.tables import record_ids
@@ -111,7 +112,11 @@ def test_a_scenario_of_ones_own(tmp_path: Path) -> None:
         ("leads: 3\n", "is not complete"),
         ("extends: tiny\nmonths: 0\n", "Give at least one of both"),
         ("extends: tiny\nfirst_day: 2024-01-02\n", "Give the first day of a month"),
-        ("extends: tiny\nregions: [{name: Mars, share: 1.0}]\n", "names the region 'Mars'|not in regions"),
+        ("extends: tiny\nregions: [{name: Mars, share: 1.0}]\n", "which is not in regions"),
+        (
+            "extends: tiny\ncountries: [{name: Peru, region: Latin America, share: 1.0}]\n",
+            "the share of North America is 0.4, and its countries have 0",
+        ),
         ("extends: tiny\nshifts: [{transition: opportunity_to_won, from_month: 3, effect: 1.0}]\n", "Use one of"),
         (
             "extends: tiny\nshifts: [{transition: lead_to_mql, from_month: 3, effect: 1.0,"
@@ -220,7 +225,7 @@ def test_the_planted_shift_applies_by_the_day_of_becoming_an_mql() -> None:
     rates = exact_rates(DEMO, reference(country=australia, created_day=edges[5]), edges, (180,))
     within = NormalDist().cdf(math.log(181 / 10) / 0.9)
     odds = 0.66 / 0.34
-    shifted = odds * math.exp(-0.9)
+    shifted = odds * math.exp(-1.4)
     before = true_incidence(rates, "mql_to_sql", 180, periods=slice(5, 6))
     after = true_incidence(rates, "mql_to_sql", 180, periods=slice(6, 7))
     assert before == pytest.approx(within * odds / (1 + odds), abs=1e-12)
@@ -291,7 +296,7 @@ def test_end_to_end_across_the_shift_equals_an_independent_monte_carlo() -> None
         if draw.random() >= expit(logit(0.58) + 0.05):
             continue
         days = int(draw.lognormvariate(math.log(8), 1.0))
-        if draw.random() >= expit(logit(0.66) - (0.9 if days >= 10 else 0.0)) or draw.random() >= 0.82:
+        if draw.random() >= expit(logit(0.66) - (1.4 if days >= 10 else 0.0)) or draw.random() >= 0.82:
             continue
         days += int(draw.lognormvariate(math.log(10), 0.9)) + int(draw.lognormvariate(math.log(7), 0.9))
         amount = draw.lognormvariate(math.log(22_000), 0.7)
@@ -361,6 +366,18 @@ def test_record_id_by_hand() -> None:
     # 10 is 'A' in base 62. 00Q5Y: Q (third, 4) + Y (fifth, 16) = 20 -> U; 00000 -> A; 0000A: 16 -> Q.
     assert record_ids("Lead", 1, start=10).tolist() == [b"00Q5Y000000000AUAQ"]
     assert len(np.unique(record_ids("Task", 100_000))) == 100_000
+
+
+def test_namesakes_at_one_company_have_addresses_of_their_own() -> None:
+    domain = pa.array(["a.example", "b.example"])
+    first, last, company = np.array([0, 0, 1, 0, 0]), np.array([2, 2, 2, 2, 2]), np.array([0, 0, 0, 1, 0])
+    assert mail_addresses(first, last, company, domain).to_pylist() == [
+        "ada.almeida@a.example",
+        "ada.almeida2@a.example",
+        "aiko.almeida@a.example",
+        "ada.almeida@b.example",
+        "ada.almeida3@a.example",
+    ]
 
 
 def test_companies_have_domains_of_their_own() -> None:

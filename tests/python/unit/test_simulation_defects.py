@@ -210,6 +210,15 @@ def test_dates_that_cannot_be(worlds: Dirty) -> None:
         """
     )
     assert history == len(set(early))
+    agreeing = worlds.value(
+        f"""
+        select count(*) from (select distinct Id, CloseDate from dirty_salesforce_Opportunity) as o
+        inner join dirty_salesforce_OpportunityHistory as h
+            on h.OpportunityId = o.Id and h.CloseDate = o.CloseDate and left(h.CreatedDate, 10) = o.CloseDate
+        where h.Id in {worlds.hits("close_before_create", "OpportunityHistory")}
+        """
+    )
+    assert agreeing == history
     late = worlds.rows("select Id from dirty_salesforce_Lead where CreatedDate > '2026'")
     assert set(late) == set(worlds.rows(worlds.hits("future_created", "Lead")[1:-1]))
     late = worlds.rows("select Id from dirty_salesforce_Opportunity where CreatedDate > '2026'")

@@ -576,8 +576,8 @@ def test_planted_shifts_and_mix_changes_happen() -> None:
     day = population.created_day
     show = population.source == parameters.segment_names("lead_source").index("Trade Show")
     lead, later = population.has_lead, day >= parameters.month_start(12)
-    assert abs(show[lead & ~later].mean() - 0.17) < 0.01
-    assert abs(show[lead & later].mean() - 0.51 / 1.34) < 0.01
+    assert abs(show[lead & ~later].mean() - 0.175) < 0.01
+    assert abs(show[lead & later].mean() - 0.525 / 1.35) < 0.01
     health = population.industry == parameters.segment_names("industry").index("Healthcare")
     late = day >= parameters.month_start(15)
     others = lead & ~health & ~show
