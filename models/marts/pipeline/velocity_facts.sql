@@ -1,8 +1,7 @@
 with
 
-journeys as (
-    select * from {{ ref('journeys') }}
-    where opportunity_type = 'new_business' and is_primary and opportunity_date is not null
+velocity_deals as (
+    select * from {{ ref('velocity_deals') }}
 ),
 
 dimensions as (
@@ -13,63 +12,7 @@ lifecycle_stages as (
     select * from {{ ref('lifecycle_stages') }}
 ),
 
-velocity_horizon as (
-    select value as horizon_days
-    from {{ ref('evidence_thresholds') }}
-    where threshold = 'velocity_horizon_days'
-),
-
-deals as (
-    select
-        journeys.*,
-        case
-            when journeys.won_date is not null
-                then {{ days_between('journeys.opportunity_date', 'journeys.won_date') }}
-        end as cycle_days,
-        coalesce(journeys.won_date, journeys.lost_date) as closed_date,
-        velocity_horizon.horizon_days
-    from journeys
-    cross join velocity_horizon
-),
-
 -- Sums of decimals and integers until the last step, for the same rows must give the same release.
--- The two bases are never mixed: opportunities by the month they were opened, and by the month they were closed.
-based as (
-    select
-        'cohort' as basis,
-        {{ period_start('opportunity_date', 'month') }} as month_start,
-        {%- for dimension in var('dimensions') %}
-        {{ dimension }},
-        {%- endfor %}
-        amount,
-        cycle_days,
-        is_opportunity_imputed or is_won_imputed as is_imputed,
-        coalesce(cycle_days <= horizon_days, false) as is_won
-    from deals
-    union all
-    select
-        'closed' as basis,
-        {{ period_start('closed_date', 'month') }} as month_start,
-        {%- for dimension in var('dimensions') %}
-        {{ dimension }},
-        {%- endfor %}
-        amount,
-        cycle_days,
-        is_opportunity_imputed or is_won_imputed as is_imputed,
-        won_date is not null as is_won
-    from deals
-    where closed_date is not null
-),
-
--- Logarithms of positive amounts, and of days plus one, so that a deal won on its first day has one.
-logged as (
-    select
-        *,
-        case when is_won and amount > 0 then ln(amount::double) end as amount_log,
-        case when is_won and not is_imputed and cycle_days >= 0 then ln(cycle_days + 1.0) end as cycle_log
-    from based
-),
-
 counted as (
     select
         {{ grouped_dimension() }} as dimension,
@@ -95,7 +38,7 @@ counted as (
             as pair_cycle_days_sum,
         coalesce(sum(amount * cycle_days) filter (where is_won and not is_imputed), 0)
             as pair_amount_cycle_days_sum
-    from logged
+    from velocity_deals
     {{ group_by_each_dimension('basis, month_start') }}  -- noqa: PRS
 ),
 
