@@ -372,6 +372,8 @@ table_observations as (
             'Every table is there'
         ) as detail
     from {{ source('raw', 'tables') }}
+    -- Old versions of a record stand beside its history, never instead of it.
+    where table_name not like '%_snapshot'
     group by source
 ),
 

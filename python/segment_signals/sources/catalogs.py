@@ -14,11 +14,10 @@ from pathlib import Path
 from typing import Any, get_args
 
 from segment_signals.sources.messages import ExportError, did_you_mean, quoted, shown
-from segment_signals.sources.shapes import CanonicalColumn, ColumnType, landed_names
+from segment_signals.sources.shapes import DIMENSION_ENTITIES, CanonicalColumn, ColumnType, landed_names
 from segment_signals.sources.yaml_files import load_yaml
 
 CATALOG_FOLDER = Path(__file__).with_name("catalog")
-CUSTOM_ENTITIES = ("accounts", "people", "opportunities", "owners", "products")  # those that dimensions read
 _TOP_KEYS = ("tables", "required_tables")
 _TABLE_KEYS = ("entity", "object_names", "required", "columns", "aliases", "stamps", "key")
 _HUBSPOT_PREFIX = re.compile(r"^propert(?:y|ies)(?:__|_|\.)(?=.)", re.IGNORECASE)
@@ -71,12 +70,16 @@ def matching_name(source: str, header: str) -> str:
     return canonical_name(source, header).replace("_", "")
 
 
-@cache
-def load_catalog(source: str, folder: Path = CATALOG_FOLDER) -> Catalog:
+def load_catalog(source: str) -> Catalog:
     """Read and check catalog/<source>.yml.
 
     Raises ExportError on the first thing wrong with it.
     """
+    return _load(source, CATALOG_FOLDER)
+
+
+@cache
+def _load(source: str, folder: Path) -> Catalog:
     label = f"catalog/{source}.yml"
     document = load_yaml(folder / f"{source}.yml", label, "Write it, or mend sources.", "Give it tables.")
     _check_keys(document, _TOP_KEYS, label, "")
@@ -99,9 +102,9 @@ def _table(source: str, name: str, value: Any, label: str) -> CatalogTable:
         raise ExportError(f"{label}: {key} is {shown(value)}. Give it object_names and columns.")
     _check_keys(value, _TABLE_KEYS, label, f"{key}.")
     entity = value.get("entity")
-    if entity is not None and entity not in CUSTOM_ENTITIES:
+    if entity is not None and entity not in DIMENSION_ENTITIES:
         raise ExportError(
-            f"{label}: {key}.entity is {shown(entity)}. It is one of {', '.join(CUSTOM_ENTITIES)}, or null."
+            f"{label}: {key}.entity is {shown(entity)}. It is one of {', '.join(DIMENSION_ENTITIES)}, or null."
         )
     types = value.get("columns")
     if not isinstance(types, dict) or not types:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import duckdb
 
@@ -22,6 +23,7 @@ class _Lookup:
     column: str
     entity: str
     by: str
+    take: str  # what replaces the name: the record's key, unless the mapping takes another column
     parts: list[int] = field(default_factory=list)
     table: str = ""  # temporary: name, id, other_id, id_count
 
@@ -31,14 +33,16 @@ def export_tables(
     mapping: ExportMapping,
     files: Mapping[str, Sequence[FoundFile]],
     custom_columns: Mapping[str, Sequence[str]],
+    scratch: Path,
 ) -> list[Table]:
     """Every entity of the export, in the mapping's order and then ours, with the parts that the mapping gives it.
 
     files: of each block, by its key. custom_columns: of each entity, those that it carries besides the mapped ones.
+    scratch: see read_headers.
     Raises ExportError where a file cannot be read or lacks a column that the mapping names.
     """
     entities = dict.fromkeys([*mapping.entities, *ENTITIES])
-    return [_table(connection, mapping, entity, files, custom_columns.get(entity, ())) for entity in entities]
+    return [_table(connection, mapping, entity, files, custom_columns.get(entity, ()), scratch) for entity in entities]
 
 
 def _table(
@@ -47,12 +51,14 @@ def _table(
     entity: str,
     files: Mapping[str, Sequence[FoundFile]],
     custom: Sequence[str],
+    scratch: Path,
 ) -> Table:
     taken = {name for column in ENTITIES[entity] for name in landed_names(column)}
     own = dict.fromkeys([*mapping.custom_columns(entity), *(name for name in custom if name not in taken)])
     parts: list[Part] = []
     for block in mapping.entities.get(entity, ()):
-        for source in read_headers(connection, files[block.key], block.source_columns.__contains__):
+        is_known = block.source_columns.__contains__
+        for source in read_headers(connection, files[block.key], is_known, block.formats.encoding, scratch):
             check_columns(source, block, mapping)
             values = {name: _value(spec, block.column_key(name)) for name, spec in block.sources.items()}
             parts.append(Part(source, block.formats, values, block.where, block.key))
@@ -125,13 +131,14 @@ def resolve_lookups(connection: duckdb.DuckDBPyConnection, mapping: ExportMappin
 
 def _lookups(mapping: ExportMapping, table: Table) -> list[_Lookup]:
     """The lookups of an entity, each with the parts whose blocks state it."""
-    found: dict[tuple[str, str, str], _Lookup] = {}
+    found: dict[tuple[str, ...], _Lookup] = {}
     blocks = {block.key: block for block in mapping.entities.get(table.name, ())}
     for number, part in enumerate(table.parts):
         for column, spec in blocks[part.key].sources.items():
             if spec.lookup is not None:
                 name = f"segment_signals_lookup_{table.name}_{len(found)}"
-                found.setdefault((column, *spec.lookup), _Lookup(column, *spec.lookup, [], name)).parts.append(number)
+                what = (column, *spec.lookup, spec.take or key_of(spec.lookup[0]) or "")
+                found.setdefault(what, _Lookup(*what, [], name)).parts.append(number)
     return list(found.values())
 
 
@@ -141,11 +148,10 @@ def _fill_lookup(connection: duckdb.DuckDBPyConnection, table: Table, lookup: _L
     Names match as the looked-up file writes them; one that several records share and no row names does no
     harm.
     """
-    key = key_of(target.name) or ""
-    name, id_column, column = identifier(lookup.by), identifier(key), identifier(lookup.column)
+    name, id_column, column = identifier(lookup.by), identifier(lookup.take), identifier(lookup.column)
     connection.execute(
         f"create or replace temporary table {lookup.table} as select {name} as name, min({id_column}) as id, "
-        f"max({id_column}) as other_id, count(*) as id_count "
+        f"max({id_column}) as other_id, count(distinct {id_column}) as id_count "
         f"from {target.relation} where {name} is not null group by {name}"
     )
     ambiguous = connection.execute(
@@ -158,7 +164,7 @@ def _fill_lookup(connection: duckdb.DuckDBPyConnection, table: Table, lookup: _L
         raise ExportError(
             f"{table.place(part, file, row)}: {quoted(shared)} ({table.parts[part].values[lookup.column].place}) "
             f"is the {lookup.by} of {count} {target.name}, {quoted(first)} and {quoted(last)} among them. "
-            f"Map a column that holds the {key}, or make the names distinct."
+            f"Map a column that holds the {lookup.take}, or make the names distinct."
         )
 
 

@@ -7,6 +7,7 @@ The engine reads the rows; Python reads headers only.
 
 from __future__ import annotations
 
+import codecs
 import csv
 import glob
 import gzip
@@ -33,7 +34,7 @@ _HEADER_LINES = 100  # a header over more lines has a quotation mark that nothin
 _SPREADSHEETS = {".xlsx", ".xls", ".xlsm", ".ods", ".numbers"}
 _SUFFIXES = (".csv", ".csv.gz", ".tsv", ".tsv.gz", ".txt", ".txt.gz", ".parquet", ".pq")  # of files found by name
 _NO_PARTITION = "__HIVE_DEFAULT_PARTITION__"
-_SAVE_AS_UTF8 = "Save the file as UTF-8 (in a spreadsheet: CSV UTF-8)."
+_SAVE_AS_UTF8 = "Save the file as UTF-8 (in a spreadsheet: CSV UTF-8), or name its encoding (encoding: windows-1252)."
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,8 +67,9 @@ class SourceFile:
 
     files: tuple[FoundFile, ...]
     header: tuple[str, ...]  # trimmed
-    names: tuple[str, ...] = ()  # Parquet: the file's own columns as written
+    names: tuple[str, ...] = ()  # Parquet: the columns as written
     types: tuple[str, ...] = ()  # Parquet: their types
+    table: str = ""  # of a replica: what to select from; its names and types are as those of Parquet
     partition_keys: tuple[str, ...] = ()  # columns that stand in the names of folders
     delimiter: str = ","
     newline: str = "\n"
@@ -100,7 +102,7 @@ class SourceFile:
     @property
     def relation(self) -> str:
         """What to select the columns from."""
-        return _reader_sql(self)
+        return self.table or _reader_sql(self)
 
     @property
     def file_sql(self) -> str:
@@ -120,7 +122,7 @@ class SourceFile:
         position = self.position(column)
         if position >= len(self.header):
             return self._partition_sql(column)
-        if not self.found.is_parquet:
+        if not self.types:
             return _trimmed_sql(f"c{position}")
         name = identifier(self.names[position])
         kind = self.kind(column)
@@ -142,7 +144,7 @@ class SourceFile:
         return f"cast({name} as varchar)"
 
     def _partition_sql(self, column: str) -> str:
-        path = "filename" if self.found.is_parquet else literal(str(self.found.path))
+        path = "filename" if self.found.is_parquet else literal(f"/{self.found.name}")
         value = f"url_decode(regexp_extract({path}, {literal(f'/{re.escape(column)}=([^/]*)/')}, 1))"
         return f"nullif(nullif({value}, ''), '{_NO_PARTITION}')"
 
@@ -198,21 +200,39 @@ def find_tables(native: NativeSource, label: str, project_dir: Path) -> dict[str
 
 
 def read_headers(
-    connection: duckdb.DuckDBPyConnection, files: Iterable[FoundFile], is_known: Callable[[str], bool]
+    connection: duckdb.DuckDBPyConnection,
+    files: Iterable[FoundFile],
+    is_known: Callable[[str], bool],
+    encoding: str,
+    scratch: Path,
 ) -> tuple[SourceFile, ...]:
     """The header of every file; Parquet files of one header and folder become one.
 
     is_known: whether a name is a column that is looked for; it tells which delimiter a CSV is written with.
+    encoding: of a CSV without a byte order mark. scratch: a folder for copies in UTF-8 of files that are not.
     Raises ExportError where a file has no header, cannot be read or names a column twice.
     """
     sources: dict[object, SourceFile] = {}
     for number, found in enumerate(files):
-        source = _read_header(connection, found, is_known)
+        readable = found if found.is_parquet else _as_utf8(found, encoding, scratch)
+        source = _read_header(connection, readable, is_known)
         folder = str(found.path).removesuffix(found.name)
         alike = (source.names, source.types, source.partition_keys, folder) if found.is_parquet else number
         earlier = sources.get(alike)
         sources[alike] = replace(earlier, files=(*earlier.files, found)) if earlier else source
     return tuple(sources.values())
+
+
+def named_once(source: SourceFile) -> SourceFile:
+    """The source itself. Raises ExportError where its header names a column twice."""
+    seen: set[str] = set()
+    for name in source.header:
+        if name and name in seen:
+            raise ExportError(
+                f"{source.found.label}: the header names the column {quoted(name)} twice. Rename one of the two."
+            )
+        seen.add(name)
+    return source
 
 
 def check_columns(source: SourceFile, block: Block, mapping: ExportMapping) -> None:
@@ -341,6 +361,37 @@ def _found(path: Path, folder: Path, project_dir: Path) -> FoundFile:
     return FoundFile(path=absolute, name=name, label=display_path(absolute, project_dir))
 
 
+# --- encodings ------------------------------------------------------------------------------------
+
+
+def _as_utf8(found: FoundFile, encoding: str, scratch: Path) -> FoundFile:
+    """The file itself where it is UTF-8, else a copy that is.
+
+    A byte order mark says what a file is; without one it is what the mapping says. Nothing is guessed: a wrong
+    guess would read every letter with an accent wrong and say nothing. Raises ExportError where a byte is none
+    of the encoding.
+    """
+    with open_bytes(found) as stream:
+        mark = stream.read(3)
+    if mark.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        encoding = "utf-16"
+    elif mark == codecs.BOM_UTF8 or codecs.lookup(encoding).name == "utf-8":
+        return found
+    copy = scratch / f"{len(list(scratch.iterdir()))}.csv"
+    decoder = codecs.getincrementaldecoder(encoding)()
+    with open_bytes(found) as stream, copy.open("w", encoding="utf-8", newline="") as target:
+        try:
+            while chunk := stream.read(1 << 20):
+                target.write(decoder.decode(chunk))
+            target.write(decoder.decode(b"", final=True))
+        except UnicodeError as error:
+            raise ExportError(
+                f"{found.label}: not {encoding} text, which the mapping or its byte order mark says it is. "
+                f"{_SAVE_AS_UTF8}"
+            ) from error
+    return replace(found, path=copy)
+
+
 # --- headers --------------------------------------------------------------------------------------
 
 
@@ -359,14 +410,9 @@ def _read_header(
     connection: duckdb.DuckDBPyConnection, found: FoundFile, is_known: Callable[[str], bool]
 ) -> SourceFile:
     source = _parquet_header(connection, found) if found.is_parquet else _csv_header(found, is_known)
-    seen: set[str] = set()
-    for name in source.header:
-        if name and name in seen:
-            raise ExportError(
-                f"{found.label}: the header names the column {quoted(name)} twice. Rename one of the two."
-            )
-        seen.add(name)
-    return replace(source, partition_keys=tuple(key for key in dict.fromkeys(found.partitions) if key not in seen))
+    named_once(source)
+    keys = dict.fromkeys(found.partitions)
+    return replace(source, partition_keys=tuple(key for key in keys if key not in source.header))
 
 
 def _csv_header(found: FoundFile, is_known: Callable[[str], bool]) -> SourceFile:
@@ -434,7 +480,7 @@ def _trimmed_sql(value: str) -> str:
 
 
 def _reader_sql(source: SourceFile, options: str = "") -> str:
-    if source.found.is_parquet:
+    if source.types:
         paths = ", ".join(_path_sql(found) for found in source.files)
         return f"read_parquet([{paths}], filename = true, file_row_number = true, hive_partitioning = false)"
     columns = ", ".join(f"'c{position}': 'VARCHAR'" for position in range(len(source.header)))
@@ -453,8 +499,11 @@ def reading_problem(
 ) -> ExportError | None:
     """Read the columns of a file once more, and say in words what the engine has against it, or None."""
     selected = ", ".join(f"c{source.position(column)}" for column in columns if column in source.header)
+    found = source.found
     try:
-        if source.found.is_parquet:
+        if source.table:
+            connection.execute(f"select count(columns(*)) from {source.table}").fetchall()
+        elif source.types:
             for found in source.files:
                 connection.execute(f"select count(columns(*)) from read_parquet({_path_sql(found)})").fetchall()
         else:
@@ -464,7 +513,7 @@ def reading_problem(
     except (duckdb.OutOfMemoryException, duckdb.InterruptException):
         raise  # no fault of the file
     except duckdb.Error as error:
-        if source.found.is_parquet:
+        if source.types:
             return _unreadable(found, error)
         return _csv_error(connection, source, selected, error)
     return None

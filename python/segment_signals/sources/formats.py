@@ -14,3 +14,4 @@ class ValueFormats:
     date_formats: tuple[str, ...] = ()
     thousands: str = ""
     decimal: str = "."
+    encoding: str = "utf-8"  # of CSV without a byte order mark

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
@@ -29,7 +29,7 @@ from segment_signals.sources.messages import (
     quoted,
     shown,
 )
-from segment_signals.sources.shapes import ENTITIES, CanonicalColumn, ColumnType, key_of
+from segment_signals.sources.shapes import DIMENSION_ENTITIES, ENTITIES, CanonicalColumn, ColumnType, key_of
 from segment_signals.sources.yaml_files import load_yaml
 
 MAPPING_FILE = "mapping.yml"
@@ -49,16 +49,17 @@ _TOP_LEVEL_KEYS = (
     "as_of_date",
     "history_starts_on",
     "currency",
+    "encoding",
     "timezone",
     "null_words",
     "date_formats",
     "number_format",
     "entities",
 )
-_NATIVE_KEYS = ("folder", "files", "timezone", "null_words", "date_formats", "number_format", "columns", "stage_dates")
-_FORMAT_KEYS = ("timezone", "null_words", "date_formats", "number_format")
+_FORMAT_KEYS = ("encoding", "timezone", "null_words", "date_formats", "number_format")
+_NATIVE_KEYS = ("folder", "files", "postgres", *_FORMAT_KEYS, "columns", "stage_dates")
 _BLOCK_KEYS = ("file", "where", *_FORMAT_KEYS, "columns", "custom_columns")
-_SOURCE_KEYS = ("column", "constant", "lookup", "source")
+_SOURCE_KEYS = ("column", "constant", "lookup", "take", "source")
 # Names and addresses of people, lower case without signs: never a dimension.
 _PERSONAL_NAMES = frozenset(
     {
@@ -76,6 +77,7 @@ class ColumnSource:
     column: str | None = None
     constant: str | None = None
     lookup: tuple[str, str] | None = None  # (entity, column) whose text the source names instead of the key
+    take: str | None = None  # the looked-up record's column that is wanted instead of its key
     source: str | None = None  # the native source whose key the values are
 
 
@@ -113,6 +115,14 @@ class Block:
 
 
 @dataclass(frozen=True, slots=True)
+class Replica:
+    """A PostgreSQL database that holds a copy of a source."""
+
+    schema: str
+    dsn_env: str  # the environment variable with the connection string
+
+
+@dataclass(frozen=True, slots=True)
 class NativeSource:
     """What the mapping says of one native source."""
 
@@ -122,6 +132,7 @@ class NativeSource:
     files: Mapping[str, str] = field(default_factory=dict)  # table -> file or glob
     columns: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # table -> our column -> their field
     stage_dates: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # table -> our stage -> their field
+    replica: Replica | None = None  # instead of the folder
 
     @property
     def name(self) -> str:
@@ -152,6 +163,19 @@ class ExportMapping:
     def custom_columns(self, entity: str) -> tuple[str, ...]:
         """The custom columns of an entity, in order of first appearance."""
         return tuple(dict.fromkeys(name for block in self.entities.get(entity, ()) for name in block.custom_columns))
+
+    def attribute_fields(self, entity: str) -> dict[str, list[str]]:
+        """The dataset's own columns of an entity, over all sources, each with the fields that it is read from."""
+        fields: dict[str, list[str]] = {name: [] for name in self.custom_columns(entity)}
+        for block in self.entities.get(entity, ()):
+            for name, source in block.custom_columns.items():
+                fields[name] += [source.column] if source.column else []
+        for native in self.natives:
+            for table, names in native.columns.items():
+                if native.catalog.tables[table].entity == entity:
+                    for name, header in names.items():
+                        fields.setdefault(name, []).append(header)
+        return fields
 
     def is_provided(self, entity: str, column: str) -> bool:
         """Whether any block of the entity maps the column."""
@@ -203,35 +227,28 @@ def check_dimension_attributes(mapping: ExportMapping, attributes: Sequence[str]
     """
     for attribute in attributes:
         entity, _, column = attribute.partition(".")
-        if entity not in ENTITIES or not column:
+        if entity not in DIMENSION_ENTITIES or not column:
             raise ExportError(
                 f"The dimension attribute {quoted(attribute)} is not of the form entity.column. "
-                f"Name one of {', '.join(ENTITIES)} and a column of it, for example people.lead_source."
+                f"Name one of {', '.join(DIMENSION_ENTITIES)} and a column of it, for example people.lead_source."
             )
         canonical = [known.name for known in ENTITIES[entity]]
-        custom = mapping.custom_columns(entity)
+        custom = mapping.attribute_fields(entity)
         if entity == "people":
-            _check_not_personal(mapping, attribute, column)
+            _check_not_personal(attribute, column, custom.get(column, ()))
         if column in canonical or column in custom:
             continue
+        places = [f"{native.name}.columns" for native in mapping.natives]
+        places += [f"entities.{entity}.custom_columns"] if "export" in mapping.sources else []
         raise ExportError(
             f"The dimension attribute {quoted(attribute)} is no column that {mapping.label} maps"
             f"{did_you_mean(column, [*canonical, *custom], f'{entity}.')}. "
-            f"Map it under entities.{entity}.custom_columns, or mend the dimension."
+            f"Map it under {' or '.join(places)}, or mend the dimension."
         )
 
 
-def _check_not_personal(mapping: ExportMapping, attribute: str, column: str) -> None:
+def _check_not_personal(attribute: str, column: str, headers: Iterable[str]) -> None:
     """A dimension is published: refuse the columns of people that name or reach a person."""
-    headers = (
-        [
-            block.custom_columns[column].column or ""
-            for block in mapping.entities["people"]
-            if column in block.custom_columns
-        ]
-        if "people" in mapping.entities
-        else []
-    )
     for name in (column, *headers):
         if re.sub("[^a-z]", "", name.lower()) in _PERSONAL_NAMES:
             raise ExportError(
@@ -311,6 +328,16 @@ def _currency(value: object, label: str) -> str | None:
 def _formats(block: Mapping[str, Any], inherited: ValueFormats, label: str, prefix: str) -> ValueFormats:
     """The value formats of the file or of one block, which keeps what it does not state itself."""
     formats = inherited
+    if "encoding" in block:
+        encoding = _text(block["encoding"], label, f"{prefix}encoding", "an encoding such as windows-1252")
+        try:
+            "".encode(encoding)
+        except LookupError:
+            raise ExportError(
+                f"{label}: {prefix}encoding is {quoted(encoding)}, which is not an encoding of text. "
+                "Write utf-8, utf-16, windows-1252 or latin-1, for example."
+            ) from None
+        formats = replace(formats, encoding=encoding)
     if "timezone" in block:
         zone = _text(block["timezone"], label, f"{prefix}timezone", "a time zone such as Europe/Paris")
         formats = replace(formats, timezone=zone.strip(BLANKS))
@@ -375,6 +402,22 @@ def _native(source: str, value: object, inherited: ValueFormats, folder: Path, l
         },
         columns=_fields(block, "columns", catalog, label),
         stage_dates=_fields(block, "stage_dates", catalog, label),
+        replica=_replica(block, source, label),
+    )
+
+
+def _replica(block: Mapping[str, Any], source: str, label: str) -> Replica | None:
+    value = block.get("postgres")
+    if value is None:
+        return None
+    place = f"{source}.postgres"
+    if not isinstance(value, dict) or set(value) != {"schema", "dsn_env"}:
+        raise ExportError(f"{label}: {place} is {shown(value)}. Write it as {{schema: name, dsn_env: VARIABLE}}.")
+    if "folder" in block:
+        raise ExportError(f"{label}: {source} has both a folder and postgres. Keep the one that it is read from.")
+    return Replica(
+        schema=_text(value["schema"], label, f"{place}.schema", "the name of a schema"),
+        dsn_env=_text(value["dsn_env"], label, f"{place}.dsn_env", "the name of an environment variable"),
     )
 
 
@@ -561,13 +604,18 @@ def _source(spec: object, column: CanonicalColumn) -> ColumnSource:
             raise _SpecError(f"is of a source and {'looked up' if column.type == 'text' else 'no text'}")
         return ColumnSource(column=source_column, source=str(spec["source"]))
     if "lookup" not in spec:
+        if "take" in spec:
+            raise _SpecError("takes a column of no lookup")
         return ColumnSource(column=source_column)
     entity, _, target = str(spec["lookup"]).partition(".")
     if not entity or not target:
         raise _SpecError(f"has the lookup {shown(spec['lookup'])}, which is not entity.column")
     if column.type != "text" or column.is_key:
         raise _SpecError(f"cannot be looked up, for it is {'the key' if column.is_key else 'no text'}")
-    return ColumnSource(column=source_column, lookup=(entity, target))
+    take = spec.get("take")
+    if take is not None and not isinstance(take, str):
+        raise _SpecError(f"takes {shown(take)}, not a column")
+    return ColumnSource(column=source_column, lookup=(entity, target), take=take)
 
 
 def _source_column(value: object) -> str:
@@ -645,6 +693,11 @@ def _check_lookups(mapping: ExportMapping) -> None:
                 raise ExportError(
                     f"{place}, but entities.{entity} maps no text column {column}. "
                     f"Map it, or look up one of {', '.join(mapped)}."
+                )
+            if source.take is not None and source.take not in mapped:
+                raise ExportError(
+                    f"{place} and takes {source.take}, but entities.{entity} maps no text column {source.take}. "
+                    f"Map it, or take one of {', '.join(mapped)}."
                 )
 
 

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 
 import duckdb
 
 from segment_signals.sources.catalogs import CatalogTable, canonical_name, matching_name
-from segment_signals.sources.files import FoundFile, SourceFile, read_headers
+from segment_signals.sources.files import SourceFile, find_tables, read_headers
 from segment_signals.sources.mapping import ExportMapping, NativeSource
 from segment_signals.sources.messages import ExportError, did_you_mean, listed, nearest, quoted
+from segment_signals.sources.replica import replica_tables
 from segment_signals.sources.shapes import CanonicalColumn, landed_names
 from segment_signals.sources.tables import Part, StageDate, Table, Value
 
 # HubSpot's calculated properties, by which a record says when it entered a stage: rule -> header.
 _HUBSPOT_STAGE_DATES = {
-    "hs_v2_date_entered": re.compile(r"hs_v2_date_entered_(.+)", re.IGNORECASE),
+    "hs_v2_date_entered": re.compile(r"hs_v2_date_entered_(?!current_stage$)(.+)", re.IGNORECASE),
     "hs_lifecyclestage_date": re.compile(r"hs_lifecyclestage_(.+)_date", re.IGNORECASE),
     "hs_date_entered": re.compile(r"hs_date_entered_(.+)", re.IGNORECASE),
 }
@@ -27,26 +29,44 @@ def native_tables(
     connection: duckdb.DuckDBPyConnection,
     mapping: ExportMapping,
     native: NativeSource,
-    files: Mapping[str, Sequence[FoundFile]],
     custom_columns: Mapping[str, Sequence[str]],
+    project: Path,
+    scratch: Path,
 ) -> list[Table]:
     """Every table of the source's catalog, with the parts that the dataset has of it.
 
-    files: of each table. custom_columns: of each entity, those that its tables carry as text.
+    custom_columns: of each entity, those that its tables carry as text. scratch: see read_headers.
     Raises ExportError where a file cannot be read or a required or named column is missing.
     """
+    if native.replica is not None:
+        replicated = replica_tables(connection, native, mapping.label)
+        sources_of = replicated.__getitem__
+    else:
+        files = find_tables(native, mapping.label, project)
+
+        def sources_of(table: str) -> tuple[SourceFile, ...]:
+            is_known = _recogniser(native, native.catalog.tables[table])
+            return read_headers(connection, files[table], is_known, native.formats.encoding, scratch)
+
     return [
-        _table(connection, mapping, native, table, files[table.name], custom_columns.get(table.entity or "", ()))
+        _table(mapping, native, table, sources_of(table.name), custom_columns.get(table.entity or "", ()))
         for table in native.catalog.tables.values()
     ]
 
 
+def _recogniser(native: NativeSource, table: CatalogTable) -> Callable[[str], bool]:
+    """Whether a header names a column of the table, or a field that the mapping names."""
+    wanted = {name for names in _headers_by_column(native.name, table).values() for name in names}
+    for fields in (native.columns, native.stage_dates):
+        wanted |= {matching_name(native.name, field) for field in fields.get(table.name, {}).values()}
+    return lambda header: matching_name(native.name, header) in wanted
+
+
 def _table(
-    connection: duckdb.DuckDBPyConnection,
     mapping: ExportMapping,
     native: NativeSource,
     table: CatalogTable,
-    files: Sequence[FoundFile],
+    sources: Sequence[SourceFile],
     custom: Sequence[str],
 ) -> Table:
     taken = {name for column in table.columns for name in landed_names(column)}
@@ -60,12 +80,6 @@ def _table(
                 f"declare a dimension that reads {table.entity or 'an entity'}.{name}."
             )
     known = _headers_by_column(native.name, table)
-    wanted = {*(name for names in known.values() for name in names)}
-    stage_fields = native.stage_dates.get(table.name, {})
-    named = {*fields.values(), *stage_fields.values()}
-    sources = read_headers(
-        connection, files, lambda header: header in named or matching_name(native.name, header) in wanted
-    )
     _refuse_missing_fields(mapping, native, table, sources)
     stage_dates = _stage_dates(native, table, sources)
     parts = tuple(

@@ -11,16 +11,18 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import date
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import duckdb
 
 from segment_signals.sources.email_key import EmailKey
 from segment_signals.sources.export import export_tables, refuse_bad_keys, resolve_lookups
-from segment_signals.sources.files import find_files, find_tables, preserved_order
+from segment_signals.sources.files import find_files, preserved_order
 from segment_signals.sources.inputs import code_version, input_hash
 from segment_signals.sources.mapping import ExportMapping, check_dimension_attributes, load_mapping
 from segment_signals.sources.messages import ExportError, nearest, quoted
 from segment_signals.sources.native import native_tables
+from segment_signals.sources.replica import attached, fingerprint
 from segment_signals.sources.tables import Landing, Table
 from segment_signals.sources.values import date_format_probe, identifier, literal
 
@@ -65,23 +67,26 @@ def read_sources(
     check_dimension_attributes(mapping, dimension_attributes)
     _check_with_engine(connection, mapping, reporting_timezone)
     hashed = input_hash(project, data_dir)  # before the rows: a file that changes meanwhile shows at release
-    tables = _tables(connection, mapping, project, custom_columns or {})
-    with preserved_order(connection), _transaction(connection):
-        connection.execute("create schema if not exists raw")
-        landing = Landing(connection, reporting_timezone, EmailKey(email_key))
-        for table in tables:
-            landing.land(table)
-            if table.source == "export":
-                refuse_bad_keys(connection, table)
-        resolve_lookups(connection, mapping, [table for table in tables if table.source == "export"])
-        latest = _latest_stamp_date(connection, tables)
-        day, rule = _as_of(as_of_date, mapping.as_of_date, latest)
-        _write_stage_dates(connection, mapping, landing, tables)
-        disguised = {table.relation: landing.finish(table) for table in tables}
-        _write_register(connection, tables, disguised)
-        _write_row(
-            connection,
-            {
+    with (
+        TemporaryDirectory(prefix="segment_signals_") as scratch,
+        attached(connection, mapping.natives, mapping.label),
+        preserved_order(connection),
+    ):
+        tables = _tables(connection, mapping, project, custom_columns or {}, Path(scratch))
+        with _transaction(connection):
+            connection.execute("create schema if not exists raw")
+            landing = Landing(connection, reporting_timezone, EmailKey(email_key))
+            for table in tables:
+                landing.land(table)
+                if table.source == "export":
+                    refuse_bad_keys(connection, table)
+            resolve_lookups(connection, mapping, [table for table in tables if table.source == "export"])
+            latest = _latest_stamp_date(connection, tables)
+            day, rule = _as_of(as_of_date, mapping.as_of_date, latest)
+            _write_stage_dates(connection, mapping, landing, tables)
+            disguised = {table.relation: landing.finish(table) for table in tables}
+            _write_register(connection, tables, disguised)
+            context: dict[str, tuple[str, object]] = {
                 "dataset": ("varchar", mapping.dataset),
                 "data_dir": ("varchar", data_dir),
                 "as_of_date": ("date", day),
@@ -89,11 +94,11 @@ def read_sources(
                 "latest_stamp_date": ("date", latest),
                 "history_starts_on": ("date", mapping.history_starts_on),
                 "currency": ("varchar", mapping.currency),
-                "input_hash": ("varchar", hashed),
+                "input_hash": ("varchar", "+".join(filter(None, [hashed, fingerprint(connection, tables)]))),
                 "code_version": ("varchar", code_version(project)),
-            },
-        )
-        _drop_others(connection, mapping, tables)
+            }
+            _write_row(connection, context)
+            _drop_others(connection, mapping, tables)
 
 
 def _check_sources(mapping: ExportMapping, variable: Sequence[str] | None) -> None:
@@ -110,17 +115,16 @@ def _tables(
     mapping: ExportMapping,
     project: Path,
     custom_columns: Mapping[str, Sequence[str]],
+    scratch: Path,
 ) -> list[Table]:
     """Every table of every source, in the mapping's order, with the headers of its files read and checked."""
     natives = {native.name: native for native in mapping.natives}
     tables: list[Table] = []
     for source in mapping.sources:
         if source == "export":
-            tables += export_tables(connection, mapping, find_files(mapping, project), custom_columns)
+            tables += export_tables(connection, mapping, find_files(mapping, project), custom_columns, scratch)
         else:
-            native = natives[source]
-            files = find_tables(native, mapping.label, project)
-            tables += native_tables(connection, mapping, native, files, custom_columns)
+            tables += native_tables(connection, mapping, natives[source], custom_columns, project, scratch)
     return tables
 
 

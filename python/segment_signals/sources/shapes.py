@@ -147,6 +147,8 @@ ENTITIES: Mapping[str, tuple[CanonicalColumn, ...]] = MappingProxyType(
     }
 )
 
+DIMENSION_ENTITIES = ("accounts", "people", "opportunities", "owners", "products")  # whose columns dimensions read
+
 # When a record was created or changed, as far as sources say it: what dates a dataset. Planned dates never do.
 STAMPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
