@@ -215,14 +215,16 @@ def measure(folder: Path, count: int, memory_limit: str) -> dict[str, float]:
 
     thresholds = dict(connection.execute("select threshold, value from definitions.evidence_thresholds").fetchall())
 
+    caveats = dict(connection.execute("select evidence_reason, caveat from definitions.evidence_reasons").fetchall())
+
     def arrow(name: str) -> object:
         return connection.sql(f"from marts.{name}").to_arrow_table()
 
     results: dict[str, object] = {}
     steps = {
-        "segment_contrasts": lambda: segment_contrasts(arrow("contrast_inputs"), thresholds),
-        "change_decomposition": lambda: change_decomposition(arrow("change_inputs"), thresholds),
-        "anomalies": lambda: anomalies(arrow("anomaly_inputs"), thresholds),
+        "segment_contrasts": lambda: segment_contrasts(arrow("contrast_inputs"), thresholds, caveats),
+        "change_decomposition": lambda: change_decomposition(arrow("change_inputs"), thresholds, caveats),
+        "anomalies": lambda: anomalies(arrow("anomaly_inputs"), thresholds, caveats),
         "funnel_bottlenecks": lambda: funnel_bottlenecks(arrow("bottleneck_inputs"), results["segment_contrasts"]),
         "segment_patterns": lambda: segment_patterns(
             results["segment_contrasts"], ["lead", "mql", "sql", "opportunity", "won"]

@@ -88,7 +88,7 @@ def page_inputs(
 
 def judged(warehouse: Warehouse, inputs: pa.Table, design: Design) -> pd.DataFrame:
     """The contrasts of pages, with `page`, `is_selected` (before the practical floor) and `is_planted`."""
-    cells = frame(segment_contrasts(inputs, warehouse.thresholds))
+    cells = frame(segment_contrasts(inputs, warehouse.thresholds, warehouse.caveats))
     keys = cells[["dimension", "segment", "comparator", "metric"]].drop_duplicates()
     planted = [
         design.is_planted(dimension, segment, metric)

@@ -50,7 +50,7 @@ DIRECTIONS = {-1.0: "lower", 0.0: "same", 1.0: "higher"}
 MEASURES = ["observed", "expected", "expected_low", "expected_high", "p_value", "drift_p_value"]
 
 
-def anomalies(inputs: pa.Table, thresholds: Mapping[str, float]) -> pa.Table:
+def anomalies(inputs: pa.Table, thresholds: Mapping[str, float], caveats: Mapping[str, str]) -> pa.Table:
     """Every period that has a baseline, judged by the periods before it.
 
     Rates are beta-binomial, counts negative binomial with the days of the period as exposure, amounts robust on the log
@@ -62,6 +62,7 @@ def anomalies(inputs: pa.Table, thresholds: Mapping[str, float]) -> pa.Table:
         inputs: the mart `anomaly_inputs`, one row per cell, metric, horizon and period.
         thresholds: the seed `evidence_thresholds`: minimum_n, reportable_n, anomaly_false_discovery_rate,
             anomaly_baseline_periods, anomaly_minimum_power.
+        caveats: of reasons, the seed `evidence_reasons`.
 
     Returns:
         Table of `SCHEMA`, one row per cell, metric and horizon with a baseline.
@@ -80,7 +81,7 @@ def anomalies(inputs: pa.Table, thresholds: Mapping[str, float]) -> pa.Table:
         return SCHEMA.empty_table()
     cells = pd.concat(judged, ignore_index=True)
     cells = cells[cells["p_value"].notna()].reset_index(drop=True)
-    cells = _with_evidence(cells, thresholds)
+    cells = _with_evidence(cells, thresholds, caveats)
     suppressed = cells["evidence"] == "suppressed"
     cells.loc[suppressed, MEASURES] = np.nan
     cells["q_value"] = _q_values(cells, "p_value")
@@ -154,13 +155,13 @@ def _judge(
     return amount_anomalies(value, family, screening), amount_residuals(value, screening.minimum_periods)
 
 
-def _with_evidence(cells: pd.DataFrame, thresholds: Mapping[str, float]) -> pd.DataFrame:
+def _with_evidence(cells: pd.DataFrame, thresholds: Mapping[str, float], caveats: Mapping[str, str]) -> pd.DataFrame:
     thin = needs_roll_up(numbers(cells, "power"), thresholds["anomaly_minimum_power"])
     too_few = (cells["n"] < thresholds["minimum_n"]).to_numpy(dtype=bool)
     few = (cells["n"] < thresholds["reportable_n"]).to_numpy(dtype=bool)
     is_month = (cells["period_grain"] == "month").to_numpy()
     reason = pd.Series("insufficient_sample", index=cells.index)
-    return with_evidence(cells, reason.where(too_few | (thin & is_month)), reason.where(few | thin))
+    return with_evidence(cells, reason.where(too_few | (thin & is_month)), reason.where(few | thin), caveats)
 
 
 def _q_values(cells: pd.DataFrame, column: str) -> Floats:

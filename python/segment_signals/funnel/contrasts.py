@@ -38,7 +38,7 @@ PAGE = ["period_grain", "period_start"]
 FAMILY = [*PAGE, "dimension", "metric"]
 
 
-def segment_contrasts(inputs: pa.Table, thresholds: Mapping[str, float]) -> pa.Table:
+def segment_contrasts(inputs: pa.Table, thresholds: Mapping[str, float], caveats: Mapping[str, str]) -> pa.Table:
     """Contrasts of every cell with its comparators, under the two-level error control of its page.
 
     A page is a period; its families are the dimensions and metrics. Rates are compared by difference (unit
@@ -51,6 +51,7 @@ def segment_contrasts(inputs: pa.Table, thresholds: Mapping[str, float]) -> pa.T
         thresholds: the seed `evidence_thresholds`: minimum_n, reportable_n, minimum_outcome_n, maximum_half_width,
             maximum_relative_half_width, minimum_at_risk, minimum_mature_share, false_discovery_rate,
             practical_floor_rate, practical_floor_relative.
+        caveats: of reasons, the seed `evidence_reasons`.
 
     Returns:
         Table of `SCHEMA` with the rows of the input.
@@ -84,7 +85,7 @@ def segment_contrasts(inputs: pa.Table, thresholds: Mapping[str, float]) -> pa.T
     directional_reason = (
         cells["own_evidence_reason"].where(cells["own_evidence"] == "directional").fillna(_thin(second, thresholds))
     )
-    cells = with_evidence(cells, suppressed_reason, directional_reason)
+    cells = with_evidence(cells, suppressed_reason, directional_reason, caveats)
     cells.loc[suppressed_reason.notna(), ["difference", "low", "high", "p_value"]] = np.nan
     cells["q_value"] = _page_q_values(cells, thresholds["false_discovery_rate"])
     floor = np.where(is_rate, thresholds["practical_floor_rate"], thresholds["practical_floor_relative"])

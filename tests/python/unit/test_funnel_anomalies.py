@@ -38,7 +38,7 @@ def counted(draws: np.random.Generator, share: np.ndarray, growth: float) -> pd.
         n=rows["value"],
         period_days=30,
     )
-    return anomalies(pa.Table.from_pandas(rows, preserve_index=False), THRESHOLDS).to_pandas()
+    return anomalies(pa.Table.from_pandas(rows, preserve_index=False), THRESHOLDS, {}).to_pandas()
 
 
 def test_a_growing_company_does_not_drift() -> None:
