@@ -294,7 +294,7 @@ def _rows(
         label=None,
         statistic="change",
         comparison=None,
-        currency=cells["currency"].where(lever.name in AMOUNT_LEVERS),
+        currency=cells["currency"] if lever.name in AMOUNT_LEVERS else None,
         unit="difference" if is_rate else "relative",
         value=lever.value,
         low=lever.low,

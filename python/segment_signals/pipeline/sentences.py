@@ -20,24 +20,32 @@ def lever_sentence(row: Any) -> str:
     """
     name = (CLOSED_LEVERS if row.basis == "closed" else {}).get(row.lever, LEVERS[row.lever])
     value = f"{name} {_amount(row, row.value)} ({_range(row, row.low, row.high)})"
-    if row.comparator == "threshold" and row.statistic == "value":
-        verdict = {"below": "below", "above": "above"}[row.comparison]
-        where = f"wholly {verdict}" if row.is_signal else f"not wholly {verdict}"
-        return f"{value}: {where} {_amount(row, row.reference_value)}"
+    if row.statistic == "value" and row.comparator == "threshold":
+        return f"{value}: {_whole(row)} {row.comparison} {_amount(row, row.reference_value)}"
     change = (
         f"{_change(row, row.difference)} ({_change(row, row.difference_low)} to {_change(row, row.difference_high)})"
     )
+    told = "told apart" if row.is_signal else "not told apart"
+    reference = _amount(row, row.reference_value)
     if row.comparator == "benchmark":
-        told = "told apart" if row.is_signal else "not told apart"
-        return f"{value}: {change} against the benchmark of {_amount(row, row.reference_value)}, {told}"
-    past = f"{value}: {change} against {_amount(row, row.reference_value)} in the months before"
+        return f"{value}: {change} against the benchmark of {reference}, {told}"
+    if row.lever in ("mean_deal_amount", "mean_cycle_days"):
+        # Means are compared on the log scale, so that one giant deal does not decide.
+        past = f"{value}, {reference} in the months before; the typical deal {change}"
+    elif row.lever == "win_rate":
+        past = f"{value}: {change} against {reference} in the months before"
+    else:
+        past = f"{value}: {change} against {reference} at the pace of the months before"
     if row.comparator == "history":
-        return f"{past}, {'told apart' if row.is_signal else 'not told apart'}"
-    limit = _change(row, row.threshold_value)
+        return f"{past}, {told}"
+    limit = _change(row, row.threshold_value).lstrip("+")
     if row.comparison == "within":
-        size = limit.lstrip("+")
-        return f"{past}, {'wholly' if row.is_signal else 'not wholly'} within {size} either way"
-    return f"{past}, {'wholly' if row.is_signal else 'not wholly'} {row.comparison} {limit}"
+        return f"{past}; {_whole(row)} within {limit} either way"
+    return f"{past}; {_whole(row)} {row.comparison} {limit}"
+
+
+def _whole(row: Any) -> str:
+    return "the whole interval is" if row.is_signal else "the interval is not wholly"
 
 
 def _amount(row: Any, value: float) -> str:
