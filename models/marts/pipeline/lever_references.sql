@@ -33,9 +33,11 @@ dated as (
 ),
 
 newest as (
-    select * from dated
+    select *
+    from dated
     qualify row_number() over (
-        partition by lever, basis, dimension, segment order by valid_from desc, value desc
+        partition by lever, basis, dimension, segment
+        order by valid_from desc, value desc
     ) = 1
 ),
 

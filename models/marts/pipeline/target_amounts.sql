@@ -33,10 +33,11 @@ normalised as (
 
 -- A target that was replaced is the newer one.
 newest as (
-    select * from normalised
+    select *
+    from normalised
     qualify row_number() over (
         partition by period_grain, period_start, dimension, segment, metric
-        order by valid_from desc, target_amount desc, currency
+        order by valid_from desc, target_amount desc, currency asc
     ) = 1
 ),
 
