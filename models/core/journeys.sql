@@ -124,6 +124,7 @@ linked_people as (
         leads.person_id,
         leads.account_id,
         leads.created_at,
+        leads.converted_at::date as converted_date,
         first_links.opportunity_id
     from leads
     left join first_links on leads.person_id = first_links.person_id
@@ -134,6 +135,7 @@ joined as (
     select
         coalesce(linked_people.person_id, opportunities.opportunity_id) as journey_id,
         linked_people.person_id,
+        linked_people.converted_date,
         opportunities.opportunity_id,
         coalesce(opportunities.account_id, linked_people.account_id) as account_id,
         opportunities.owner_id,
@@ -157,17 +159,24 @@ observed as (
         {%- for stage in person_stages %}
         person_dates.{{ stage }}_date as observed_{{ stage }}_date,
         {%- endfor %}
-        -- A lead that joins a deal which is already open, or closed, reaches it on its own last day as a lead.
+        -- A lead that joins a deal which is already open, or closed, reaches it with its own conversion, or on its
+        -- own last day as a lead.
         case
             when joined.is_primary then opportunity_dates.opportunity_date
-            else greatest(opportunity_dates.opportunity_date, {{ stage_dates(person_stages, 'person_dates.') }})
+            else greatest(
+                opportunity_dates.opportunity_date, joined.converted_date,
+                {{ stage_dates(person_stages, 'person_dates.') }}
+            )
         end as observed_opportunity_date,
         -- A win that was taken back is none, and the outcome of a deal without an entry date is in no cohort.
         case
             when opportunity_dates.opportunity_date is null then null
             when opportunity_dates.last_ended_date > opportunity_dates.last_won_date then null
             when joined.is_primary or opportunity_dates.won_date is null then opportunity_dates.won_date
-            else greatest(opportunity_dates.won_date, {{ stage_dates(person_stages, 'person_dates.') }})
+            else greatest(
+                opportunity_dates.won_date, joined.converted_date,
+                {{ stage_dates(person_stages, 'person_dates.') }}
+            )
         end as observed_won_date,
         case
             when joined.opportunity_id is null and person_dates.last_ended_date >= person_dates.last_spine_date
@@ -178,7 +187,8 @@ observed as (
                 then case
                     when joined.is_primary then opportunity_dates.last_ended_date
                     else greatest(
-                        opportunity_dates.last_ended_date, {{ stage_dates(person_stages, 'person_dates.') }}
+                        opportunity_dates.last_ended_date, joined.converted_date,
+                        {{ stage_dates(person_stages, 'person_dates.') }}
                     )
                 end
         end as lost_date,

@@ -203,13 +203,15 @@ lifecycle_stages as (
 ),
 {%- endfor %}
 
--- People whose current stage two systems tell.
+-- People whose current stage two systems tell. Who is out of the funnel in one of them may well stand still in the
+-- other: that is no disagreement about a stage.
 told_stages as (
     select
         person_links.person_id,
         person_links.source,
         min(person_links.record_number) as record_number,
-        max(lifecycle_stages.stage_order) as stage_order
+        max(lifecycle_stages.stage_order) as stage_order,
+        bool_and(lifecycle_stages.spine_stage is not null) as is_in_funnel
     from person_sources
     inner join {{ ref('person_links') }} as person_links
         on person_sources.person_id = person_links.source_person_id
@@ -226,7 +228,7 @@ aligned_people as (
         min(stage_order) < max(stage_order) as is_disagreeing
     from told_stages
     group by person_id
-    having count(*) > 1
+    having count(*) > 1 and bool_and(is_in_funnel)
 ),
 
 dimensions as (
