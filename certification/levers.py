@@ -48,7 +48,7 @@ def certify(warehouse: Warehouse, scale: float = 1) -> list[Target]:
     draws = np.random.default_rng(20260107)
     targets = []
     for spread, words in ((0.0, "as much as by chance"), (0.04, "by 20 % more than by chance")):
-        pages = _pages(warehouse, draws, round(400 * scale), spread)
+        pages = _pages(warehouse, draws, round(300 * scale), spread)
         claims = pages.groupby("world")["is_signal"].any()
         what = f"nothing changes, counts of quarters differ {words}: pages with a claim (9 cells, 5 levers)"
         targets.append(Target(TOPIC, what, share(claims), upper=0.05, slack=2))

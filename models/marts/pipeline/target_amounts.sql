@@ -32,13 +32,19 @@ normalised as (
 ),
 
 -- A target that was replaced is the newer one.
-newest as (
-    select *
+ranked as (
+    select
+        *,
+        row_number() over (
+            partition by period_grain, period_start, dimension, segment, metric
+            order by valid_from desc, target_amount desc, currency asc
+        ) as age_rank
     from normalised
-    qualify row_number() over (
-        partition by period_grain, period_start, dimension, segment, metric
-        order by valid_from desc, target_amount desc, currency asc
-    ) = 1
+),
+
+newest as (
+    select * from ranked
+    where age_rank = 1
 ),
 
 converted as (

@@ -245,7 +245,11 @@ def judged() -> pd.DataFrame:
     return pd.concat(
         [
             levers(
-                *both_kinds("all", sums(1010, spread(10_000, 252), spread(40, 252)), before),
+                *both_kinds(
+                    "all",
+                    sums(4040, spread(10_000, 1008), spread(40, 1008)),
+                    sums(16_000, spread(10_000, 4000), spread(40, 4000), "earlier_"),
+                ),
                 *both_kinds("slow", slower, before),
                 *both_kinds("new", slower, before, earlier_days=100),
                 *both_kinds("tiny", sums(12, [], []), sums(40, [], [], "earlier_")),
@@ -257,10 +261,11 @@ def judged() -> pd.DataFrame:
 def test_what_did_not_change_is_no_signal(judged: pd.DataFrame) -> None:
     total = judged.loc["all"]
     assert not total.loc[total.index.get_level_values("comparator") == "history", "is_signal"].any()
-    assert total.loc[("win_rate", "history", "win_rate_change"), "difference"] == pytest.approx(252 / 1010 - 0.25)
-    # 4,000 in 365 days are 1,008.2 in 92; 1,010 of them lie wholly within 10 % either way.
+    assert total.loc[("win_rate", "history", "win_rate_change"), "difference"] == pytest.approx(1008 / 4040 - 0.25)
+    # 16,000 in 365 days are 4,032.9 in 92; 4,040 lie wholly within 10 % of them either way, although four quarters tell
+    # little of how much quarters differ.
     count = total.loc[("qualified_count", "threshold", "flat_opportunities")]
-    assert count["reference_value"] == pytest.approx(1008.22, abs=0.01)
+    assert count["reference_value"] == pytest.approx(4032.88, abs=0.01)
     assert count["is_signal"]
     assert not total.loc[("qualified_count", "threshold", "few_opportunities"), "is_signal"]
 
@@ -298,7 +303,7 @@ def test_a_benchmark_holds_for_the_segment_that_it_names(judged: pd.DataFrame) -
     benchmarks = judged[judged.index.get_level_values("comparator") == "benchmark"]
     assert list(benchmarks.index.get_level_values("segment")) == ["all"]
     row = benchmarks.iloc[0]
-    assert row["difference"] == pytest.approx(252 / 1010 - 0.40)
+    assert row["difference"] == pytest.approx(1008 / 4040 - 0.40)
     assert row["is_signal"]
     assert row["q_value"] >= row["p_value"]
 
@@ -324,7 +329,7 @@ def test_the_words_say_what_is(judged: pd.DataFrame) -> None:
         "Win rate 8.0 % (5.4 to 11.6 %): the whole interval is below 15.0 %"
     )
     assert judged.loc[("all", "win_rate", "benchmark", "win_rate_benchmark"), "text"].startswith(
-        "Win rate 25.0 % (22.4 to 27.7 %): -15.0 points"
+        "Win rate 25.0 % (23.6 to 26.3 %): -15.0 points"
     )
 
 
