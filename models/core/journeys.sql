@@ -22,8 +22,16 @@ stage_visits as (
     select * from {{ ref('stage_visits') }}
 ),
 
+stage_changes as (
+    select * from {{ ref('stage_changes') }}
+),
+
 lifecycle_stages as (
     select * from {{ ref('lifecycle_stages') }}
+),
+
+run_context as (
+    select * from {{ ref('run_context') }}
 ),
 
 dimensions as (
@@ -35,18 +43,26 @@ segment_memberships as (
 ),
 
 -- A step back: to an earlier stage than the same system told last.
-visits as (
+steps as (
     select
-        stage_visits.*,
-        coalesce(
-            lifecycle_stages.stage_order < lag(lifecycle_stages.stage_order) over (
-                partition by stage_visits.entity, stage_visits.entity_id, stage_visits.source
-                order by stage_visits.visit_number
-            ),
-            false
+        stage_changes.entity,
+        stage_changes.entity_id,
+        lifecycle_stages.stage_order < lag(lifecycle_stages.stage_order) over (
+            partition by stage_changes.entity, stage_changes.entity_id, stage_changes.source
+            order by stage_changes.entered_at, lifecycle_stages.stage_order
         ) as is_backward
-    from stage_visits
-    inner join lifecycle_stages on stage_visits.stage = lifecycle_stages.stage
+    from stage_changes
+    inner join lifecycle_stages on stage_changes.stage = lifecycle_stages.stage
+    cross join run_context
+    where stage_changes.entered_at::date <= run_context.as_of_date
+),
+
+steps_back as (
+    select distinct
+        entity,
+        entity_id
+    from steps
+    where is_backward
 ),
 
 -- First entry of each stage counts; ends count by their last one, since a record may be re-opened. Dates are compared,
@@ -61,9 +77,8 @@ stage_dates as (
         min(stage_visits.entered_date) filter (where stage_visits.stage = 'pql') as pql_date,
         max(stage_visits.entered_date) filter (where lifecycle_stages.spine_stage is not null) as last_spine_date,
         max(stage_visits.entered_date) filter (where stage_visits.stage = 'won') as last_won_date,
-        max(stage_visits.entered_date) filter (where lifecycle_stages.kind = 'end') as last_ended_date,
-        bool_or(stage_visits.is_backward) as has_moved_back
-    from visits as stage_visits
+        max(stage_visits.entered_date) filter (where lifecycle_stages.kind = 'end') as last_ended_date
+    from stage_visits
     inner join lifecycle_stages on stage_visits.stage = lifecycle_stages.stage
     where lifecycle_stages.kind <> 'outside'
     group by stage_visits.entity, stage_visits.entity_id
@@ -196,12 +211,17 @@ observed as (
         or coalesce(opportunity_dates.last_ended_date < opportunity_dates.last_spine_date, false)
         or coalesce(opportunity_dates.last_ended_date > opportunity_dates.last_won_date, false) as is_recycled,
         coalesce(opportunity_dates.last_ended_date < opportunity_dates.last_spine_date, false) as is_reopened,
-        coalesce(person_dates.has_moved_back, false) or coalesce(opportunity_dates.has_moved_back, false)
-            as has_moved_back,
+        person_steps_back.entity_id is not null or opportunity_steps_back.entity_id is not null as has_moved_back,
         person_dates.pql_date
     from joined
     left join person_dates on joined.person_id = person_dates.entity_id
     left join opportunity_dates on joined.opportunity_id = opportunity_dates.entity_id
+    left join steps_back as person_steps_back
+        on person_steps_back.entity = 'person' and joined.person_id = person_steps_back.entity_id
+    left join steps_back as opportunity_steps_back
+        on
+            opportunity_steps_back.entity = 'opportunity'
+            and joined.opportunity_id = opportunity_steps_back.entity_id
 ),
 
 -- A stage counts as reached on the date of the next observed stage where it was skipped, or entered out of order.

@@ -20,6 +20,10 @@ accounts as (
     select * from {{ ref('accounts') }}
 ),
 
+owners as (
+    select * from {{ ref('owners') }}
+),
+
 free_email_domains as (
     select * from {{ ref('free_email_domains') }}
 ),
@@ -107,6 +111,7 @@ flagged as (
         merged.created_at is null as is_missing_created_date,
         coalesce(merged.created_at::date > run_context.as_of_date, false) as is_created_after_as_of,
         merged.account_id is not null and account_links.account_id is null as is_unknown_account,
+        merged.owner_id is not null and owners.owner_id is null as is_unknown_owner,
         merged.source_stage is not null and stage_labels.stage is null as is_unmapped_stage,
         coalesce(merged.converted_at < merged.created_at, false) as is_converted_before_created,
         merged.created_at,
@@ -116,6 +121,7 @@ flagged as (
     from merged
     cross join run_context
     left join account_links on merged.account_id = account_links.source_account_id
+    left join owners on merged.owner_id = owners.owner_id
     left join opportunity_links on merged.opportunity_id = opportunity_links.source_opportunity_id
     left join account_domains on merged.account_id is null and merged.email_domain = account_domains.domain
     left join stage_labels on lower(merged.source_stage) = stage_labels.source_label

@@ -17,6 +17,11 @@
     {'check': 'unknown_reference', 'subject': 'opportunities.owner_id', 'relation': 'opportunities',
      'defect': 'is_unknown_owner', 'needs': 'owners.owner_id', 'value': 'owner_id',
      'detail': 'opportunities name an owner that is not in the owners'},
+    {'check': 'unknown_reference', 'subject': 'people.owner_id', 'relation': 'people', 'defect': 'is_unknown_owner',
+     'needs': 'owners.owner_id', 'value': 'owner_id', 'detail': 'people name an owner that is not in the owners'},
+    {'check': 'future_dates', 'subject': 'opportunities.close_date', 'relation': 'opportunities',
+     'defect': 'is_closing_too_late', 'needs': 'opportunities.close_date',
+     'detail': 'open opportunities are to close more than three years after the as-of date'},
     {'check': 'impossible_dates', 'subject': 'people.converted_at', 'relation': 'people',
      'defect': 'is_converted_before_created', 'needs': 'people.converted_at',
      'detail': 'people were converted before they were created'},
@@ -74,15 +79,15 @@
     {'check': 'impossible_dates', 'subject': 'subscriptions.ended_date', 'relation': 'subscriptions',
      'defect': 'is_ended_before_started', 'needs': 'subscriptions.started_date',
      'detail': 'subscriptions ended before they started'},
-    {'check': 'future_dates', 'subject': 'accounts.created_at', 'relation': 'accounts',
+    {'check': 'future_dates', 'subject': 'accounts.created_at', 'relation': 'account_records',
      'defect': 'is_created_after_as_of', 'needs': 'accounts.created_at',
-     'detail': 'accounts were created after the as-of date'},
-    {'check': 'future_dates', 'subject': 'people.created_at', 'relation': 'people',
+     'detail': 'account records were created after the as-of date'},
+    {'check': 'future_dates', 'subject': 'people.created_at', 'relation': 'person_records',
      'defect': 'is_created_after_as_of', 'needs': 'people.created_at',
-     'detail': 'people were created after the as-of date'},
-    {'check': 'future_dates', 'subject': 'opportunities.created_at', 'relation': 'opportunities',
+     'detail': 'person records were created after the as-of date'},
+    {'check': 'future_dates', 'subject': 'opportunities.created_at', 'relation': 'opportunity_records',
      'defect': 'is_created_after_as_of', 'needs': 'opportunities.created_at',
-     'detail': 'opportunities were created after the as-of date'},
+     'detail': 'opportunity records were created after the as-of date'},
     {'check': 'stage_order', 'subject': 'journeys', 'relation': 'journeys', 'defect': 'has_moved_back',
      'needs': 'stage_history.stage', 'detail': 'journeys went back to an earlier stage'},
     {'check': 'stage_alignment', 'subject': 'people', 'relation': 'aligned_people', 'defect': 'is_disagreeing',
@@ -193,6 +198,7 @@ lifecycle_stages as (
         links.source,
         links.match_rule,
         sources.duplicate_count,
+        sources.created_at::date > (select as_of_date from {{ ref('run_context') }}) as is_created_after_as_of,
         sources.duplicate_count > 0
         or links.match_rule not in ('own_record', 'conversion')
         and row_number() over (
@@ -254,7 +260,7 @@ provided as (
     ] %}
     {%- if sources_of(entity) | reject('equalto', 'export') | list %}
     union
-    select '{{ entity }}.' || unnest({{ entity_shape(entity) | list + custom_columns(entity) + ['status', 'stage', 'amount'] }})
+    select '{{ entity }}.' || unnest({{ entity_shape(entity) | list + custom_columns(entity) + ['status', 'stage', 'amount', 'opportunity_type'] }})
         as needed_column
     {%- endif %}
     {%- endfor %}

@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 
 from segment_signals.simulation.draws import Bools, Floats, Ints, happens
 from segment_signals.simulation.leads import CONVERSION
@@ -99,7 +100,7 @@ def touch_table(world: World) -> Table:
         {
             "touch_id": ids(numbered_ids("t", len(where), digits=5)),
             "salesforce_lead_id": ids(records.lead_ids, lead),
-            "email": _only(records.email, who, lead < 0),
+            "email": records.email.take(pa.array(np.where(lead < 0, who, 0), mask=lead >= 0)),
             "campaign_id": ids(record_ids("Campaign", len(plan.channel)), campaign),
             "channel": labels([item.name for item in world.parameters.channels], channel),
             "touch_type": labels(TOUCH_TYPES, touches.kind[where]),
@@ -107,13 +108,6 @@ def touch_table(world: World) -> Table:
             "occurred_at": calendar.stamps(at),
         }
     )
-
-
-def _only(column: object, position: Ints, wanted: Bools) -> object:
-    """The column's text at positions where it is wanted, else null."""
-    import pyarrow as pa
-
-    return column.take(pa.array(np.where(wanted, position, 0), mask=~wanted))  # type: ignore[attr-defined]
 
 
 def spend_table(world: World) -> Table:

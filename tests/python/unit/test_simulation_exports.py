@@ -217,7 +217,8 @@ def test_parquet_holds_the_same_records_as_csv(demo: Dataset, tmp_path: Path) ->
 def test_journeys_from_the_files_equal_the_truth(demo: Dataset) -> None:
     rebuilt = """
         with status as (
-            select LeadId, NewValue, CreatedDate :: timestamp as moment from salesforce_LeadHistory where Field = 'Status'
+            select LeadId, NewValue, CreatedDate :: timestamp as moment
+            from salesforce_LeadHistory where Field = 'Status'
         ),
         person as (
             select

@@ -7,6 +7,7 @@ import hmac
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.python.conftest import dataset
 
@@ -41,6 +42,9 @@ def test_a_mapping_without_sources_stops_dbt_with_the_mend(tmp_path: Path) -> No
         {"entities": {"owners": {"file": "owners.csv", "columns": {"owner_id": "Id"}}}, "dimensions": {}},
         {"owners.csv": "Id\nU1\n"},
     )
+    mapping = made.folder / "mapping.yml"
+    document = {key: value for key, value in yaml.safe_load(mapping.read_text()).items() if key != "sources"}
+    mapping.write_text(yaml.safe_dump(document))
     done = made.dbt("run", "--select", "stg_export__owners")
     assert done.returncode != 0
     assert "sources is missing. List what the dataset is read from, for example sources: [export]." in done.stdout
