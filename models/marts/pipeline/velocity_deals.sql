@@ -13,9 +13,11 @@ velocity_horizon as (
     where threshold = 'velocity_horizon_days'
 ),
 
+-- A negative amount is a refund or a slip, and no size of a deal: it counts as a missing one.
 deals as (
     select
         journeys.*,
+        case when journeys.amount >= 0 then journeys.amount end as deal_amount,
         case
             when journeys.won_date is not null
                 then {{ days_between('journeys.opportunity_date', 'journeys.won_date') }}
@@ -36,7 +38,7 @@ based as (
         {%- for dimension in var('dimensions') %}
         {{ dimension }},
         {%- endfor %}
-        amount,
+        deal_amount as amount,
         cycle_days,
         is_opportunity_imputed or is_won_imputed as is_imputed,
         coalesce(cycle_days <= horizon_days, false) as is_won
@@ -50,7 +52,7 @@ based as (
         {%- for dimension in var('dimensions') %}
         {{ dimension }},
         {%- endfor %}
-        amount,
+        deal_amount as amount,
         cycle_days,
         is_opportunity_imputed or is_won_imputed as is_imputed,
         won_date is not null as is_won
