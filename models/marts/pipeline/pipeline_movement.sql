@@ -1,0 +1,93 @@
+-- noqa: disable=LT02
+{# The indentation rule cannot follow columns that a loop makes. #}
+{% set flows = [
+    'opening', 'created', 'reopened', 'pulled_in', 'pushed_out', 'up', 'down', 'won', 'lost', 'closing',
+] -%}
+with
+
+pipeline_movement_facts as (
+    select * from {{ ref('pipeline_movement_facts') }}
+),
+
+close_dates as (
+    select count(close_date) > 0 as has_close_dates
+    from {{ ref('opportunity_history') }}
+),
+
+run_context as (
+    select * from {{ ref('run_context') }}
+),
+
+thresholds as (
+    {{ evidence_thresholds() }}
+),
+
+pipeline_thresholds as (
+    select max(value) filter (where threshold = 'maximum_deal_share') as maximum_deal_share
+    from {{ ref('evidence_thresholds') }}
+),
+
+judged as (
+    select
+        facts.*,
+        run_context.reporting_currency as currency,
+        facts.missing_amount_count::double / nullif(facts.deal_count, 0) as missing_amount_share,
+        (facts.largest_amount / nullif(facts.entered_amount, 0))::double as largest_deal_share,
+        -- Where nothing came in, nothing is missing.
+        case
+            when facts.period_start < run_context.history_starts_on then 'left_truncated'
+            when facts.scope = 'closing_in_period' and not close_dates.has_close_dates then 'not_applicable'
+            when facts.deal_count < thresholds.minimum_n then 'insufficient_sample'
+            when facts.missing_amount_count = facts.deal_count then 'incomplete_data'
+        end as suppressed_reason,
+        case
+            when {{ period_end('facts.period_grain', 'facts.period_start') }} > run_context.as_of_date + 1
+                then 'too_early'
+            when facts.missing_amount_count > (1 - thresholds.minimum_completeness) * facts.deal_count
+                then 'incomplete_data'
+            when facts.largest_amount > pipeline_thresholds.maximum_deal_share * facts.entered_amount
+                then 'insufficient_sample'
+            when facts.deal_count < thresholds.reportable_n then 'insufficient_sample'
+        end as directional_reason,
+        facts.largest_amount > pipeline_thresholds.maximum_deal_share * facts.entered_amount as has_dominant_deal
+    from pipeline_movement_facts as facts
+    cross join close_dates
+    cross join run_context
+    cross join thresholds
+    cross join pipeline_thresholds
+)
+
+select
+    period_grain,
+    period_start,
+    dimension,
+    segment,
+    scope,
+    currency,
+    {%- for flow in flows %}
+    {{ unless_suppressed(flow ~ '_amount', 'suppressed_reason') }} as {{ flow }}_amount,
+    {%- endfor %}
+    {%- for flow in flows %}
+    case when suppressed_reason is distinct from 'not_applicable' then {{ flow }}_count end as {{ flow }}_count,
+    {%- endfor %}
+    {{ unless_suppressed('missing_amount_share', 'suppressed_reason') }} as missing_amount_share,
+    {{ unless_suppressed('largest_deal_share', 'suppressed_reason') }} as largest_deal_share,
+    case when suppressed_reason is distinct from 'not_applicable' then deal_count else 0 end as n,
+    case
+        when suppressed_reason is not null then 'suppressed'
+        when directional_reason is not null then 'directional'
+        else 'reportable'
+    end as evidence,
+    coalesce(suppressed_reason, directional_reason) as evidence_reason,
+    case coalesce(suppressed_reason, directional_reason)
+        when 'left_truncated' then 'The period starts before the history of the source does'
+        when 'not_applicable' then 'No history tells which close date was planned when'
+        when 'too_early' then 'The period is not over yet'
+        when 'incomplete_data' then 'Too many deals of the period have no amount'
+        when 'insufficient_sample'
+            then case
+                when suppressed_reason is null and has_dominant_deal then 'One deal holds most of the amount'
+                else 'Too few deals to say more'
+            end
+    end as caveat
+from judged
