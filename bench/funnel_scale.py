@@ -85,7 +85,9 @@ MARTS = (
     "funnel/funnel_conversion",
     "funnel/rest_day_counts",
     "funnel/rest_estimates",
+    "funnel/stage_exits",
     "funnel/stage_exit_facts",
+    "pipeline/velocity_deals",
     "pipeline/velocity_facts",
     "funnel/segment_scorecards",
     "funnel/account_cluster_sums",
@@ -95,7 +97,7 @@ MARTS = (
     "funnel/anomaly_inputs",
     "funnel/bottleneck_inputs",
 )
-VIEWS = {"journey_transitions", "rest_day_counts"}
+VIEWS = {"journey_transitions", "rest_day_counts", "stage_exits", "velocity_deals"}
 OF_FUNNEL_CONVERSION = {"funnel_day_counts", "dimension_completeness", "conversion_estimates", "funnel_conversion"}
 DIMENSIONS = ("lead_source", "region", "industry", "company_size", "deal_size_tier", "product_series", "team")
 TRANSITIONS = (("lead", "mql"), ("mql", "sql"), ("sql", "opportunity"), ("opportunity", "won"), ("lead", "won"))
@@ -213,17 +215,17 @@ def measure(folder: Path, count: int, memory_limit: str) -> dict[str, float]:
 
     thresholds = dict(connection.execute("select threshold, value from definitions.evidence_thresholds").fetchall())
 
+    caveats = dict(connection.execute("select evidence_reason, caveat from definitions.evidence_reasons").fetchall())
+
     def arrow(name: str) -> object:
         return connection.sql(f"from marts.{name}").to_arrow_table()
 
     results: dict[str, object] = {}
     steps = {
-        "segment_contrasts": lambda: segment_contrasts(arrow("contrast_inputs"), thresholds),
-        "change_decomposition": lambda: change_decomposition(arrow("change_inputs"), thresholds),
-        "anomalies": lambda: anomalies(arrow("anomaly_inputs"), thresholds),
-        "funnel_bottlenecks": lambda: funnel_bottlenecks(
-            arrow("bottleneck_inputs"), results["segment_contrasts"], thresholds["minimum_n"]
-        ),
+        "segment_contrasts": lambda: segment_contrasts(arrow("contrast_inputs"), thresholds, caveats),
+        "change_decomposition": lambda: change_decomposition(arrow("change_inputs"), thresholds, caveats),
+        "anomalies": lambda: anomalies(arrow("anomaly_inputs"), thresholds, caveats),
+        "funnel_bottlenecks": lambda: funnel_bottlenecks(arrow("bottleneck_inputs"), results["segment_contrasts"]),
         "segment_patterns": lambda: segment_patterns(
             results["segment_contrasts"], ["lead", "mql", "sql", "opportunity", "won"]
         ),

@@ -151,7 +151,7 @@ def screened(warehouse: Warehouse, draws: np.random.Generator, company: Company,
     for world in range(worlds):
         # A company is judged alone: the control is over all series of a period.
         inputs = warehouse.table(f"select * from marts.anomaly_inputs where dimension like '{world:04d} %'")
-        found.append(frame(anomalies(inputs, warehouse.thresholds)).assign(world=world))
+        found.append(frame(anomalies(inputs, warehouse.thresholds, warehouse.caveats)).assign(world=world))
     cells = pd.concat(found, ignore_index=True)
     start = pd.to_datetime(cells["period_start"])
     months = (start.dt.year - 2000) * 12 + start.dt.month - 1

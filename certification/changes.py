@@ -79,7 +79,7 @@ def decomposed(
     inputs = warehouse.table(
         "select * from marts.change_inputs where period_grain = 'month' and comparison = 'previous'"
     )
-    return frame(change_decomposition(inputs, warehouse.thresholds))
+    return frame(change_decomposition(inputs, warehouse.thresholds, warehouse.caveats))
 
 
 def certify(warehouse: Warehouse, scale: float = 1) -> list[Target]:

@@ -1,5 +1,7 @@
 """Contrasts and patterns of whole pages."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
@@ -49,7 +51,13 @@ GOOD_EARLY_BAD_LATE = Design(
     )
 )
 ACCOUNTS = Design(leads=0, deals=2_400, deals_per_account=8, correlation=0.2)
-UNCLUSTERED = ("cluster_count", "rest_cluster_count")
+ALIKE = replace(ACCOUNTS, likeness=0.5)
+# By a dimension of accounts, whose segments have few of them, and by one in which an account's deals differ.
+ACCOUNTS_PLANTED = {
+    "segments of accounts": Effect("region", "opportunity_to_won_rate", 0.2),
+    "segments across accounts": Effect("lead_source", "opportunity_to_won_rate", 0.12),
+}
+CLUSTERING = ("account_records", "other_account_records")
 
 
 def page_inputs(
@@ -80,7 +88,7 @@ def page_inputs(
 
 def judged(warehouse: Warehouse, inputs: pa.Table, design: Design) -> pd.DataFrame:
     """The contrasts of pages, with `page`, `is_selected` (before the practical floor) and `is_planted`."""
-    cells = frame(segment_contrasts(inputs, warehouse.thresholds))
+    cells = frame(segment_contrasts(inputs, warehouse.thresholds, warehouse.caveats))
     keys = cells[["dimension", "segment", "comparator", "metric"]].drop_duplicates()
     planted = [
         design.is_planted(dimension, segment, metric)
@@ -123,6 +131,7 @@ def certify(warehouse: Warehouse, scale: float = 1) -> list[Target]:
         *_power_targets(planted[FOLLOWED], ""),
         *_power_targets(planted[_aged(AGES[-1])], f", {AGES[-1]} days after the quarter"),
         *_account_targets(warehouse, draws, pages),
+        *_alike_targets(warehouse, np.random.default_rng(20260106), pages),
         *_pattern_targets(warehouse, draws, null[FOLLOWED], round(100 * scale)),
     ]
 
@@ -166,9 +175,9 @@ def _planted_targets(cells: pd.DataFrame, kind: str) -> list[Target]:
     ]
 
 
-def _power_targets(cells: pd.DataFrame, when: str) -> list[Target]:
+def _power_targets(cells: pd.DataFrame, when: str, effects: tuple[Effect, ...] = PLANTED.effects) -> list[Target]:
     found = []
-    for effect in PLANTED.effects:
+    for effect in effects:
         of_rest = cells[(cells["metric"] == effect.metric) & (cells["dimension"] == effect.dimension)]
         of_rest = of_rest[of_rest["is_planted"] & (of_rest["comparator"] == "rest") & of_rest["q_value"].notna()]
         is_rate = effect.metric.endswith("_rate")
@@ -185,7 +194,7 @@ def _account_targets(warehouse: Warehouse, draws: np.random.Generator, pages: in
     inputs = page_inputs(warehouse, draws, pages, ACCOUNTS)
     of_deals = inputs.filter(pc.equal(inputs["metric"], "opportunity_to_won_rate"))
     plain = of_deals
-    for name in UNCLUSTERED:
+    for name in CLUSTERING:
         at = plain.schema.get_field_index(name)
         plain = plain.set_column(at, name, pa.nulls(plain.num_rows, pa.float64()))
     design = f"{ACCOUNTS.deals_per_account:.0f} deals an account, correlation {ACCOUNTS.correlation:g}"
@@ -202,6 +211,19 @@ def _account_targets(warehouse: Warehouse, draws: np.random.Generator, pages: in
         Target(TOPIC, what, share(any_claim(judged(warehouse, cells, ACCOUNTS), "is_signal")), upper=upper, slack=2)
         for what, cells, upper in rows
     ]
+
+
+def _alike_targets(warehouse: Warehouse, draws: np.random.Generator, pages: int) -> list[Target]:
+    alike = judged(warehouse, page_inputs(warehouse, draws, pages, ALIKE), ALIKE)
+    what = f"the same, and amounts and days of an account are alike (correlation {ALIKE.likeness:g}), whole pages"
+    found = [Target(TOPIC, what, share(any_claim(alike, "is_signal")), upper=LEVEL, slack=2)]
+    for where, effect in ACCOUNTS_PLANTED.items():
+        design = replace(ACCOUNTS, effects=(effect,))
+        planted = judged(warehouse, page_inputs(warehouse, draws, round(pages / 3), design), design)
+        found += _power_targets(
+            planted, f" ({ACCOUNTS.deals_per_account:.0f} deals an account, {where})", design.effects
+        )
+    return found
 
 
 def _pattern_targets(warehouse: Warehouse, draws: np.random.Generator, null: pd.DataFrame, pages: int) -> list[Target]:

@@ -98,6 +98,9 @@ class Warehouse:
         self.thresholds: Mapping[str, float] = dict(
             self.connection.sql("select threshold, value from definitions.evidence_thresholds").fetchall()
         )
+        self.caveats: Mapping[str, str] = dict(
+            self.connection.sql("select evidence_reason, caveat from definitions.evidence_reasons").fetchall()
+        )
         (self.horizon_days,) = self.connection.sql(
             "select horizon_days from definitions.horizons where is_primary"
         ).fetchall()[0]

@@ -56,6 +56,7 @@ class Design:
         effects: planted, at most one dimension per transition, so that dimensions stay independent.
         deals_per_account: mean; 1 leaves every deal alone.
         correlation: of the outcomes of an account's deals.
+        likeness: correlation of the log amounts, and of the log days until they are closed, of an account's deals.
     """
 
     leads: int = 3_000
@@ -63,6 +64,7 @@ class Design:
     effects: tuple[Effect, ...] = ()
     deals_per_account: float = 1
     correlation: float = 0
+    likeness: float = 0
 
     def is_planted(self, dimension: str, segment: str, metric: str) -> bool:
         """Whether the segment truly differs from the rest."""
@@ -128,8 +130,10 @@ def simulate(draws: np.random.Generator, pages: int, design: Design) -> Journeys
         dates[stage][here] = day[here]
         probability = RATES[at] + moved.get(f"{stage}_to_{after}_rate", np.zeros(total))
         if after == "won" and design.correlation > 0:
-            probability = _of_accounts(draws, RATES[at], design.correlation, pages * accounts)[account]
-        days = MEDIAN_DAYS[at] * np.exp(LOG_DAYS_SPREAD[at] * draws.standard_normal(total))
+            probability = probability - RATES[at]
+            probability = probability + _of_accounts(draws, RATES[at], design.correlation, pages * accounts)[account]
+        likeness = design.likeness if after == "won" else 0
+        days = MEDIAN_DAYS[at] * np.exp(LOG_DAYS_SPREAD[at] * _alike(draws, account, likeness))
         days = np.minimum(days, LONGEST_DAYS)
         day = np.where(here, day + days.astype(np.int64), day)
         advances = draws.random(total) < probability
@@ -138,7 +142,9 @@ def simulate(draws: np.random.Generator, pages: int, design: Design) -> Journeys
     dates["won"][active] = day[active]
     dates["lost"] = lost
     amount = np.exp(
-        LOG_AMOUNT[0] + moved.get("mean_deal_amount", np.zeros(total)) + LOG_AMOUNT[1] * draws.standard_normal(total)
+        LOG_AMOUNT[0]
+        + moved.get("mean_deal_amount", np.zeros(total))
+        + LOG_AMOUNT[1] * _alike(draws, account, design.likeness)
     )
     return Journeys(page, account, segments, dates, amount)
 
@@ -204,6 +210,15 @@ def _side(codes: Integers) -> Floats:
 def _of_accounts(draws: np.random.Generator, rate: float, correlation: float, accounts: int) -> Floats:
     precision = 1 / correlation - 1
     return draws.beta(rate * precision, (1 - rate) * precision, accounts)
+
+
+def _alike(draws: np.random.Generator, account: Integers, correlation: float) -> Floats:
+    """Standard normal numbers, one per record, correlated within accounts."""
+    own = draws.standard_normal(len(account))
+    if correlation == 0:
+        return own
+    of_account = draws.standard_normal(account.max() + 1)[account]
+    return np.sqrt(correlation) * of_account + np.sqrt(1 - correlation) * own
 
 
 def _labels(codes: Integers, labels: tuple[str, ...]) -> pa.Array:

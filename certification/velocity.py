@@ -72,7 +72,7 @@ def _cohorts(warehouse: Warehouse, draws: np.random.Generator, wins: int, replic
     keep = "period_grain = 'quarter' and dimension in ('all', 'lead_source')"
     warehouse.run("velocity_inputs", keep=keep, journeys=journeys)
     inputs = warehouse.table("select * from marts.velocity_inputs where basis = 'cohort' and dimension = 'lead_source'")
-    return frame(pipeline_velocity(inputs))
+    return frame(pipeline_velocity(inputs, warehouse.caveats))
 
 
 def _true_velocity_per_day(wins: int) -> float:

@@ -11,7 +11,8 @@
     from {{ ref('evidence_thresholds') }}
 {%- endmacro %}
 
-{#- Evidence, its reason and its caveat, from why a cell is suppressed or directional (NULL: it is not). -#}
+{#- Evidence, its reason and its caveat, from why a cell is suppressed or directional (NULL: it is not). Goes with
+    `join_evidence_reasons`. -#}
 {% macro evidence_columns(suppressed_reason, directional_reason) -%}
     case
         when {{ suppressed_reason }} is not null then 'suppressed'
@@ -19,15 +20,13 @@
         else 'reportable'
     end as evidence,
     coalesce({{ suppressed_reason }}, {{ directional_reason }}) as evidence_reason,
-    case coalesce({{ suppressed_reason }}, {{ directional_reason }})
-        when 'insufficient_sample' then 'Too few records or outcomes to say more'
-        when 'too_early' then 'Too few records have been followed for so long'
-        when 'left_truncated' then 'The period starts before the history of the source does'
-        when 'incomplete_data' then 'Too many records of the period have no known segment'
-        when 'wide_interval' then 'The interval is wide'
-        when 'definition_changed' then 'A definition changed since the period before'
-        when 'not_applicable' then 'The dimension is not yet known at this stage'
-    end as caveat
+    evidence_reasons.caveat
+{%- endmacro %}
+
+{#- The caveat of that reason, for `evidence_columns`: `evidence_reasons` is an import CTE of the model. -#}
+{% macro join_evidence_reasons(suppressed_reason, directional_reason) -%}
+    left join evidence_reasons
+        on coalesce({{ suppressed_reason }}, {{ directional_reason }}) = evidence_reasons.evidence_reason
 {%- endmacro %}
 
 {#- A value that is published only where nothing suppresses it. -#}
@@ -43,4 +42,18 @@
             {{ rate }} * (1 - {{ rate }}) / {{ n }} + {{ z }} * {{ z }} / (4 * {{ n }} * {{ n }})
         )
     ) / (1 + {{ z }} * {{ z }} / {{ n }})))
+{%- endmacro %}
+
+{#- Whether a definition changed after a period began and before another one was over: what the two say is not alike.
+    `compared` is the relation that has the dimension and the metric. -#}
+{% macro is_definition_changed(compared, earlier_start, later_end) -%}
+    exists (
+        select 1
+        from {{ ref('definition_changes') }} as definition_changes
+        where
+            definition_changes.dimension = {{ compared }}.dimension
+            and definition_changes.metric = {{ compared }}.metric
+            and definition_changes.valid_from > {{ earlier_start }}
+            and definition_changes.valid_from < {{ later_end }}
+    )
 {%- endmacro %}

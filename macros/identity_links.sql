@@ -108,7 +108,7 @@ groups as (
 select
     ranked.source,
     ranked.record_id as source_{{ entity_key }},
-    coalesce(leading.record_id, ranked.record_id) as {{ entity_key }},
+    coalesce(leaders.record_id, ranked.record_id) as {{ entity_key }},
     case
         when groups.leading_rank is null or groups.leading_rank = ranked.record_rank then 'own_record'
         else case groups.rule_order
@@ -123,7 +123,7 @@ select
     ) as record_number
 from ranked
 left join groups on ranked.record_rank = groups.record_rank
-left join ranked as leading on groups.leading_rank = leading.record_rank
+left join ranked as leaders on groups.leading_rank = leaders.record_rank
 {%- endmacro %}
 
 {#- A record that matches rules by its links: the first filled value of a column, in the order of the records. -#}

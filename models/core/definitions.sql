@@ -36,6 +36,10 @@ evidence_thresholds as (
     select * from {{ ref('evidence_thresholds') }}
 ),
 
+evidence_reasons as (
+    select * from {{ ref('evidence_reasons') }}
+),
+
 gate_subjects as (
     select * from {{ ref('gate_subjects') }}
 ),
@@ -136,6 +140,14 @@ unioned as (
         value::string as rule,
         valid_from
     from evidence_thresholds
+    union all
+    select
+        'evidence_reason' as kind,
+        evidence_reason as code,
+        caveat as label,
+        caveat as rule,
+        valid_from
+    from evidence_reasons
     union all
     select
         'check' as kind,

@@ -1,7 +1,7 @@
 with
 
 context as (
-    select * from {{ source('raw', 'source_context') }}
+    select * from {{ source('raw', 'context') }}
 ),
 
 definitions as (

@@ -244,7 +244,7 @@ run_context as (
 -- What the mapping of an export gives, and whatever a native system can.
 provided as (
     select table_name || '.' || column_name as needed_column
-    from {{ source('raw', 'source_columns') }}
+    from {{ source('raw', 'columns') }}
     where source = 'export' and is_provided
     {%- for entity in [
         'accounts', 'people', 'opportunities', 'stage_history', 'owners', 'products', 'activities', 'touches',
@@ -355,7 +355,7 @@ disguised_observations as (
             ) filter (where disguised_null_count > 0),
             'No word stands for nothing'
         ) as detail
-    from {{ source('raw', 'source_columns') }}
+    from {{ source('raw', 'columns') }}
 ),
 
 -- Tables of a system that were not there: what needs them is empty.
@@ -371,7 +371,9 @@ table_observations as (
             'Not in the files: ' || string_agg(table_name, ', ' order by table_name) filter (where not is_present),
             'Every table is there'
         ) as detail
-    from {{ source('raw', 'source_tables') }}
+    from {{ source('raw', 'tables') }}
+    -- Old versions of a record stand beside its history, never instead of it.
+    where table_name not like '%_snapshot'
     group by source
 ),
 
@@ -406,7 +408,7 @@ conserved as (
         '{{ entity }}' as subject,
         (
             select coalesce(sum(row_count), 0)
-            from {{ source('raw', 'source_tables') }}
+            from {{ source('raw', 'tables') }}
             where source || '.' || table_name in ('{{ tables | join("', '") }}')
         ) as rows_in,
         (select coalesce(sum(1 + duplicate_count), 0) from {{ singular }}_records) as rows_out

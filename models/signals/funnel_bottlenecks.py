@@ -2,9 +2,6 @@ def model(dbt, session):
     from segment_signals.funnel.bottlenecks import funnel_bottlenecks
 
     dbt.config(materialized="table")
-    thresholds = dict(dbt.ref("evidence_thresholds").project("threshold, value").fetchall())
     return funnel_bottlenecks(
-        dbt.ref("bottleneck_inputs").to_arrow_table(),
-        dbt.ref("segment_contrasts").to_arrow_table(),
-        thresholds["minimum_n"],
+        dbt.ref("bottleneck_inputs").to_arrow_table(), dbt.ref("segment_contrasts").to_arrow_table()
     )

@@ -3,4 +3,5 @@ def model(dbt, session):
 
     dbt.config(materialized="table")
     thresholds = dict(dbt.ref("evidence_thresholds").project("threshold, value").fetchall())
-    return segment_contrasts(dbt.ref("contrast_inputs").to_arrow_table(), thresholds)
+    caveats = dict(dbt.ref("evidence_reasons").project("evidence_reason, caveat").fetchall())
+    return segment_contrasts(dbt.ref("contrast_inputs").to_arrow_table(), thresholds, caveats)

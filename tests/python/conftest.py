@@ -46,6 +46,13 @@ class Build:
         assert done.returncode == 0, done.stdout + done.stderr
         return self
 
+    def build_models(self, *names: str, **variables: Any) -> "Build":
+        """Build some models with all that they need, and their own tests; it must succeed."""
+        selected = [f"+{name}" for name in names]
+        done = self.dbt("build", "--indirect-selection", "cautious", "--select", *selected, **variables)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return self
+
     @property
     def database(self) -> Path:
         return Path(self.variables["build_dir"]) / f"{self.variables['dataset']}.duckdb"

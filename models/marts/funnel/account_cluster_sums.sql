@@ -1,5 +1,6 @@
--- Deals of one account win and lose together. Sums over accounts give the variance between them, for each segment and
--- for the rest of the population, within cohorts that are fully followed to the primary horizon.
+-- Deals of one account win together, and resemble each other in amount and days: a segment's deals are worth fewer than
+-- their number. How many fewer follows from how they are spread over accounts, and from how alike the deals of an
+-- account are in the whole population. Leads are left out: an account is known for those that were converted.
 with
 
 journey_transitions as (
@@ -7,27 +8,58 @@ journey_transitions as (
     where from_stage = 'opportunity' and to_stage = 'won'
 ),
 
+stage_exits as (
+    select * from {{ ref('stage_exits') }}
+    where from_stage = 'opportunity'
+),
+
+velocity_deals as (
+    select * from {{ ref('velocity_deals') }}
+    where basis = 'closed'
+),
+
 horizons as (
     select horizon_days from {{ ref('horizons') }}
     where is_primary
 ),
 
-run_context as (
-    select as_of_date from {{ ref('run_context') }}
+-- The records of each metric with what is compared of them. Of a cohort that is known for the records that were
+-- followed to the horizon; the others count towards the spread.
+{%- set metrics = {
+    'opportunity_to_won_rate': (
+        'journey_transitions cross join horizons', 'cohort_month',
+        "case when is_mature then (outcome = 'advanced' and outcome_days <= horizon_days)::integer end", 'true'
+    ),
+    'opportunity_stage_days': ('stage_exits', 'exit_month', 'stage_log', 'true'),
+    'win_rate': ('velocity_deals', 'month_start', 'is_won::integer', 'true'),
+    'mean_deal_amount': ('velocity_deals', 'month_start', 'amount_log', 'amount_log is not null'),
+    'mean_cycle_days': ('velocity_deals', 'month_start', 'cycle_log', 'cycle_log is not null'),
+} %}
+records as (
+    {%- for metric, (relation, month, value, condition) in metrics.items() %}
+    select
+        '{{ metric }}' as metric,
+        {{ month }} as month_start,
+        coalesce(account_id, journey_id) as cluster_id,
+        {%- for dimension in var('dimensions') %}
+        {{ dimension }},
+        {%- endfor %}
+        ({{ value }})::double as value
+    from {{ relation }}
+    where {{ condition }}
+    {%- if not loop.last %}
+    union all
+    {%- endif %}
+    {%- endfor %}
 ),
 
 grains as (
     {%- for grain in ['month', 'quarter'] %}
     select
+        *,
         '{{ grain }}' as period_grain,
-        {{ period_start('entered_date', grain) }} as period_start,
-        coalesce(account_id, journey_id) as cluster_id,
-        {%- for dimension in var('dimensions') %}
-        {{ dimension }},
-        {%- endfor %}
-        outcome = 'advanced' and outcome_days <= horizon_days as is_converted
-    from journey_transitions
-    cross join horizons
+        {{ period_start('month_start', grain) }} as period_start
+    from records
     {%- if not loop.last %}
     union all
     {%- endif %}
@@ -38,64 +70,54 @@ clusters as (
     select
         {{ grouped_dimension() }} as dimension,
         {{ grouped_segment() }} as segment,
+        metric,
         period_grain,
         period_start,
         cluster_id,
         count(*) as n,
-        count(*) filter (where is_converted) as x
+        count(value) as value_count,
+        sum(value::decimal(38, 18))::double as value_sum,
+        sum((value * value)::decimal(38, 18))::double as value_square_sum
     from grains
-    {{ group_by_each_dimension('period_grain, period_start, cluster_id') }}  -- noqa: PRS
-),
-
-followed as (
-    select clusters.*
-    from clusters
-    cross join horizons
-    cross join run_context
-    where
-        {{ period_end('clusters.period_grain', 'clusters.period_start') }} + horizons.horizon_days
-        <= run_context.as_of_date + 1
+    {{ group_by_each_dimension('metric, period_grain, period_start, cluster_id') }}  -- noqa: PRS
 ),
 
 totals as (
-    select * from followed
+    select * from clusters
     where dimension = 'all'
 ),
 
 total_sums as (
     select
+        metric,
         period_grain,
         period_start,
-        count(*) as cluster_count,
         sum(n) as n,
-        sum(x) as x,
         sum(n * n) as nn,
-        sum(n * x) as nx,
-        sum(x * x) as xx
+        count(*) filter (where value_count > 0) as account_count,
+        sum(value_count) as account_n,
+        sum(value_count * value_count) as account_nn,
+        sum(value_sum::decimal(38, 18))::double as value_sum,
+        sum(value_square_sum::decimal(38, 18))::double as value_square_sum,
+        sum((value_sum * value_sum / nullif(value_count, 0))::decimal(38, 18))::double as mean_square_sum
     from totals
-    group by period_grain, period_start
+    group by metric, period_grain, period_start
 ),
 
 segment_sums as (
     select
-        followed.period_grain,
-        followed.period_start,
-        followed.dimension,
-        followed.segment,
-        count(*) as cluster_count,
-        count(*) filter (where totals.n = followed.n) as whole_cluster_count,
-        sum(followed.n) as n,
-        sum(followed.x) as x,
-        sum(followed.n * followed.n) as nn,
-        sum(followed.n * followed.x) as nx,
-        sum(followed.x * followed.x) as xx,
-        sum(totals.n * followed.n) as total_nn,
-        sum(totals.n * followed.x + totals.x * followed.n) as total_nx,
-        sum(totals.x * followed.x) as total_xx
-    from followed
-    inner join totals using (period_grain, period_start, cluster_id)
-    where followed.dimension <> 'all'
-    group by followed.period_grain, followed.period_start, followed.dimension, followed.segment
+        clusters.metric,
+        clusters.period_grain,
+        clusters.period_start,
+        clusters.dimension,
+        clusters.segment,
+        sum(clusters.n) as n,
+        sum(clusters.n * clusters.n) as nn,
+        sum(totals.n * clusters.n) as total_nn
+    from clusters
+    inner join totals using (metric, period_grain, period_start, cluster_id)
+    where clusters.dimension <> 'all'
+    group by clusters.metric, clusters.period_grain, clusters.period_start, clusters.dimension, clusters.segment
 )
 
 -- For each account the rest has what the segment leaves of it: sum (N - n)^2 = sum N^2 - 2 sum N n + sum n^2.
@@ -104,17 +126,15 @@ select
     segment_sums.period_start,
     segment_sums.dimension,
     segment_sums.segment,
-    segment_sums.cluster_count::double as cluster_count,
-    segment_sums.n::double as cluster_n,
-    segment_sums.x::double as cluster_x,
-    segment_sums.nn::double as cluster_nn,
-    segment_sums.nx::double as cluster_nx,
-    segment_sums.xx::double as cluster_xx,
-    (total_sums.cluster_count - segment_sums.whole_cluster_count)::double as rest_cluster_count,
-    (total_sums.n - segment_sums.n)::double as rest_cluster_n,
-    (total_sums.x - segment_sums.x)::double as rest_cluster_x,
-    (total_sums.nn - 2 * segment_sums.total_nn + segment_sums.nn)::double as rest_cluster_nn,
-    (total_sums.nx - segment_sums.total_nx + segment_sums.nx)::double as rest_cluster_nx,
-    (total_sums.xx - 2 * segment_sums.total_xx + segment_sums.xx)::double as rest_cluster_xx
+    segment_sums.metric,
+    segment_sums.nn::double / segment_sums.n as account_records,
+    (total_sums.nn - 2 * segment_sums.total_nn + segment_sums.nn)::double
+    / nullif(total_sums.n - segment_sums.n, 0) as rest_account_records,
+    total_sums.account_count::double as account_count,
+    total_sums.account_n::double as account_n,
+    total_sums.account_nn::double as account_nn,
+    total_sums.mean_square_sum - power(total_sums.value_sum, 2) / nullif(total_sums.account_n, 0)
+        as between_squares,
+    total_sums.value_square_sum - total_sums.mean_square_sum as within_squares
 from segment_sums
-inner join total_sums using (period_grain, period_start)
+inner join total_sums using (metric, period_grain, period_start)

@@ -13,10 +13,6 @@ funnel_conversion as (
     where horizons.is_primary and funnel_conversion.dimension = 'all'
 ),
 
-stage_exit_facts as (
-    select * from {{ ref('stage_exit_facts') }}
-),
-
 transitions as (
     {%- for stage in spine[:-1] %}
     select
@@ -59,12 +55,9 @@ select
         when transitions.to_stage = '{{ spine[-1] }}' then 1.0
         when onward.later_count = {{ spine | length - 1 }} - transitions.transition_order then onward.onward_rate
     end as onward_rate,
-    segments.exit_count,
-    segments.stage_days_sum,
-    segments.stage_days_square_sum,
-    totals.exit_count - segments.exit_count as rest_exit_count,
-    totals.stage_days_sum - segments.stage_days_sum as rest_stage_days_sum,
-    totals.stage_days_square_sum - segments.stage_days_square_sum as rest_stage_days_square_sum
+    waits.metric as stage_days_metric,
+    -- Geometric mean of days plus one, which the contrast of logarithms is relative to.
+    exp(waits.other_log_sum / waits.other_n) as rest_days_plus_one
 from contrast_inputs
 inner join transitions on contrast_inputs.metric = transitions.from_stage || '_to_' || transitions.to_stage || '_rate'
 left join onward
@@ -72,16 +65,11 @@ left join onward
         contrast_inputs.period_grain = onward.period_grain
         and contrast_inputs.period_start = onward.period_start
         and transitions.from_stage = onward.from_stage
-left join stage_exit_facts as segments
+left join contrast_inputs as waits
     on
-        contrast_inputs.period_grain = segments.period_grain
-        and contrast_inputs.period_start = segments.period_start
-        and contrast_inputs.dimension = segments.dimension
-        and contrast_inputs.segment = segments.segment
-        and transitions.from_stage = segments.from_stage
-left join stage_exit_facts as totals
-    on
-        contrast_inputs.period_grain = totals.period_grain
-        and contrast_inputs.period_start = totals.period_start
-        and totals.dimension = 'all'
-        and transitions.from_stage = totals.from_stage
+        contrast_inputs.period_grain = waits.period_grain
+        and contrast_inputs.period_start = waits.period_start
+        and contrast_inputs.dimension = waits.dimension
+        and contrast_inputs.segment = waits.segment
+        and waits.metric = transitions.from_stage || '_stage_days'
+        and waits.other_n > 0

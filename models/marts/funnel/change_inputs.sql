@@ -87,7 +87,13 @@ totals as (
         period_start,
         dimension,
         metric,
-        comparison
+        comparison,
+        case
+            when comparison = 'year_ago' then {{ add_months('period_start', -12) }}
+            when period_grain = 'month' then {{ add_months('period_start', -1) }}
+            else {{ add_months('period_start', -3) }}
+        end as earlier_start,
+        {{ period_end('period_grain', 'period_start') }} as period_end
     from paired
     group by period_grain, period_start, dimension, metric, comparison
     having sum(current_n) > 0 and sum(previous_n) > 0
@@ -95,6 +101,7 @@ totals as (
 
 select
     paired.*,
+    {{ is_definition_changed('totals', 'totals.earlier_start', 'totals.period_end') }} as is_definition_changed,
     coalesce(reference_mix.reference_n, 0) as reference_n
 from paired
 inner join totals using (period_grain, period_start, dimension, metric, comparison)

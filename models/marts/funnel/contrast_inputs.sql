@@ -64,7 +64,8 @@ rest_velocity_facts as (
         conversion_rate as rate,
         conversion_variance as variance,
         entered_count - censored_count as followed_count,
-        mature_count
+        mature_count,
+        case when censored_count > 0 and not is_resolved then at_risk_count else entered_count end as at_risk_count
     from {{ estimates }}
     union all
     select
@@ -74,7 +75,8 @@ rest_velocity_facts as (
         won_count::double / nullif(qualified_count, 0) as rate,
         won_count * (qualified_count - won_count) / nullif(power(qualified_count, 3), 0) as variance,
         qualified_count as followed_count,
-        qualified_count as mature_count
+        qualified_count as mature_count,
+        qualified_count as at_risk_count
     from {{ facts }}
 ),
 {%- endfor %}
@@ -128,7 +130,8 @@ paired_rates as (
         rest_rates.rate as other_rate,
         rest_rates.variance as other_variance,
         rest_rates.followed_count as other_followed_count,
-        rest_rates.mature_count as other_mature_count
+        rest_rates.mature_count as other_mature_count,
+        rest_rates.at_risk_count as other_at_risk_count
     from rates
     inner join rest_rates using ({{ cell }}, metric)
     union all
@@ -139,7 +142,8 @@ paired_rates as (
         others.rate as other_rate,
         others.variance as other_variance,
         others.followed_count as other_followed_count,
-        others.mature_count as other_mature_count
+        others.mature_count as other_mature_count,
+        others.at_risk_count as other_at_risk_count
     from rates
     inner join segment_comparisons
         on rates.dimension = segment_comparisons.dimension and rates.segment = segment_comparisons.segment
@@ -194,10 +198,12 @@ unioned as (
         variance,
         followed_count,
         mature_count,
+        at_risk_count,
         other_rate,
         other_variance,
         other_followed_count,
         other_mature_count,
+        other_at_risk_count,
         null::double as log_sum,
         null::double as log_square_sum,
         null::double as other_log_sum,
@@ -215,10 +221,12 @@ unioned as (
         null::double as variance,
         null::bigint as followed_count,
         null::bigint as mature_count,
+        null::bigint as at_risk_count,
         null::double as other_rate,
         null::double as other_variance,
         null::bigint as other_followed_count,
         null::bigint as other_mature_count,
+        null::bigint as other_at_risk_count,
         log_sum,
         log_square_sum,
         other_log_sum,
@@ -229,27 +237,22 @@ unioned as (
 compared as (
     select
         unioned.*,
-        account_cluster_sums.cluster_count,
-        account_cluster_sums.cluster_n,
-        account_cluster_sums.cluster_x,
-        account_cluster_sums.cluster_nn,
-        account_cluster_sums.cluster_nx,
-        account_cluster_sums.cluster_xx,
-        account_cluster_sums.rest_cluster_count,
-        account_cluster_sums.rest_cluster_n,
-        account_cluster_sums.rest_cluster_x,
-        account_cluster_sums.rest_cluster_nn,
-        account_cluster_sums.rest_cluster_nx,
-        account_cluster_sums.rest_cluster_xx
+        account_cluster_sums.account_count,
+        account_cluster_sums.account_n,
+        account_cluster_sums.account_nn,
+        account_cluster_sums.between_squares,
+        account_cluster_sums.within_squares,
+        account_cluster_sums.account_records,
+        coalesce(others.account_records, account_cluster_sums.rest_account_records) as other_account_records
     from unioned
-    left join account_cluster_sums
+    left join account_cluster_sums using ({{ cell }}, metric)
+    left join account_cluster_sums as others
         on
-            unioned.period_grain = account_cluster_sums.period_grain
-            and unioned.period_start = account_cluster_sums.period_start
-            and unioned.dimension = account_cluster_sums.dimension
-            and unioned.segment = account_cluster_sums.segment
-            and unioned.metric = 'opportunity_to_won_rate'
-            and unioned.comparator = 'rest'
+            unioned.period_grain = others.period_grain
+            and unioned.period_start = others.period_start
+            and unioned.dimension = others.dimension
+            and unioned.comparator = others.segment
+            and unioned.metric = others.metric
 )
 
 -- A contrast is as good as its own side: what is suppressed on the scorecard is not compared.

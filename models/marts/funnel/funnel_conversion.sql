@@ -27,6 +27,13 @@ run_context as (
     select * from {{ ref('run_context') }}
 ),
 
+evidence_reasons as (
+    select
+        evidence_reason,
+        caveat
+    from {{ ref('evidence_reasons') }}
+),
+
 thresholds as (
     {{ evidence_thresholds() }}
 ),
@@ -101,6 +108,7 @@ measured as (
         entered_count as n,
         {{ evidence_columns('suppressed_reason', 'directional_reason') }}
     from judged
+    {{ join_evidence_reasons('suppressed_reason', 'directional_reason') }}
 ),
 
 -- Stages before the one from which a dimension is known: said, so that nobody looks for a number.
@@ -133,6 +141,7 @@ not_applicable as (
     inner join lifecycle_stages as from_stages
         on from_stages.kind = 'spine' and known_from.stage_order > from_stages.stage_order
     inner join lifecycle_stages as to_stages on to_stages.kind = 'spine'
+    {{ join_evidence_reasons("'not_applicable'", "'not_applicable'") }}
     where measured.within_dimension = 'all' and (from_stages.stage, to_stages.stage) in (
             {%- for from_stage, to_stage in transitions() %}
             ('{{ from_stage }}', '{{ to_stage }}'){{ ',' if not loop.last }}

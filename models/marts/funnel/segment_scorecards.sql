@@ -32,6 +32,13 @@ run_context as (
     select * from {{ ref('run_context') }}
 ),
 
+evidence_reasons as (
+    select
+        evidence_reason,
+        caveat
+    from {{ ref('evidence_reasons') }}
+),
+
 thresholds as (
     {{ evidence_thresholds() }}
 ),
@@ -276,16 +283,50 @@ unioned as (
     select * from conversion_rates
 ),
 
+dated as (
+    select
+        *,
+        case period_grain
+            when 'month' then {{ add_months('period_start', -1) }}
+            else {{ add_months('period_start', -3) }}
+        end as previous_start,
+        {{ add_months('period_start', -12) }} as year_ago_start,
+        {{ period_end('period_grain', 'period_start') }} as period_end
+    from unioned
+),
+
+-- The value stands by itself; what changed since the period before is not told where it was measured otherwise.
+compared_alike as (
+    select
+        dated.*,
+        {{ is_definition_changed('dated', 'dated.previous_start', 'dated.period_end') }} as is_definition_changed,
+        {{ is_definition_changed('dated', 'dated.year_ago_start', 'dated.period_end') }}
+            as is_definition_changed_in_year
+    from dated
+),
+
+reasoned as (
+    select
+        *,
+        case when is_definition_changed then 'definition_changed' else directional_reason end as told_reason
+    from compared_alike
+),
+
 published as (
     select
         {{ cell }},
         metric,
+        previous_start,
+        year_ago_start,
+        is_definition_changed,
+        is_definition_changed_in_year,
         {{ unless_suppressed('value', 'suppressed_reason') }} as value,
         {{ unless_suppressed('low', 'suppressed_reason') }} as low,
         {{ unless_suppressed('high', 'suppressed_reason') }} as high,
         n,
-        {{ evidence_columns('suppressed_reason', 'directional_reason') }}
-    from unioned
+        {{ evidence_columns('suppressed_reason', 'told_reason') }}
+    from reasoned
+    {{ join_evidence_reasons('suppressed_reason', 'told_reason') }}
 ),
 
 -- Difference of two independent estimates from their own intervals: Newcombe 1998, method 10 (MOVER).
@@ -308,17 +349,16 @@ compared as (
             and published.dimension = previous.dimension
             and published.segment = previous.segment
             and published.metric = previous.metric
-            and previous.period_start = case published.period_grain
-                when 'month' then {{ add_months('published.period_start', -1) }}
-                else {{ add_months('published.period_start', -3) }}
-            end
+            and published.previous_start = previous.period_start
+            and not published.is_definition_changed
     left join published as year_ago
         on
             published.period_grain = year_ago.period_grain
             and published.dimension = year_ago.dimension
             and published.segment = year_ago.segment
             and published.metric = year_ago.metric
-            and year_ago.period_start = {{ add_months('published.period_start', -12) }}
+            and published.year_ago_start = year_ago.period_start
+            and not published.is_definition_changed_in_year
 )
 
 select
@@ -340,13 +380,12 @@ select
     compared.n,
     compared.evidence,
     compared.evidence_reason,
-    coalesce(
-        compared.caveat,
-        case
-            when metrics.basis = 'closed' and metrics.metric in ('win_rate', 'mean_cycle_days')
-                then 'Closed deals only: open deals are left out, which favours fast ones'
-        end
-    ) as caveat
+    coalesce(compared.caveat, evidence_reasons.caveat) as caveat
 from compared
 inner join metrics on compared.metric = metrics.metric
 cross join run_context
+left join evidence_reasons
+    on
+        evidence_reasons.evidence_reason = 'closed_deals_only'
+        and metrics.basis = 'closed'
+        and metrics.metric in ('win_rate', 'mean_cycle_days')

@@ -1,15 +1,7 @@
 with
 
-journey_transitions as (
-    select * from {{ ref('journey_transitions') }}
-    where
-        outcome <> 'open'
-        and not is_imputed
-        and (from_stage, to_stage) in (
-            {%- for stage in var('spine')[:-1] %}
-            ('{{ stage }}', '{{ var("spine")[loop.index] }}'){{ ',' if not loop.last }}
-            {%- endfor %}
-        )
+stage_exits as (
+    select * from {{ ref('stage_exits') }}
 ),
 
 dimensions as (
@@ -18,13 +10,6 @@ dimensions as (
 
 lifecycle_stages as (
     select * from {{ ref('lifecycle_stages') }}
-),
-
-exits as (
-    select
-        *,
-        {{ period_start('(entered_date + outcome_days::integer)', 'month') }} as exit_month
-    from journey_transitions
 ),
 
 counted as (
@@ -36,9 +21,9 @@ counted as (
         count(*) as exit_count,
         sum(outcome_days)::double as stage_days_sum,
         sum(outcome_days * outcome_days)::double as stage_days_square_sum,
-        sum(ln(outcome_days + 1)::decimal(38, 18)) as stage_log_sum,
-        sum((ln(outcome_days + 1) * ln(outcome_days + 1))::decimal(38, 18)) as stage_log_square_sum
-    from exits
+        sum(stage_log::decimal(38, 18)) as stage_log_sum,
+        sum((stage_log * stage_log)::decimal(38, 18)) as stage_log_square_sum
+    from stage_exits
     {{ group_by_each_dimension('from_stage, exit_month') }}  -- noqa: PRS
 ),
 

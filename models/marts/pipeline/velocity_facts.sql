@@ -1,8 +1,7 @@
 with
 
-journeys as (
-    select * from {{ ref('journeys') }}
-    where opportunity_type = 'new_business' and is_primary and opportunity_date is not null
+velocity_deals as (
+    select * from {{ ref('velocity_deals') }}
 ),
 
 dimensions as (
@@ -13,63 +12,7 @@ lifecycle_stages as (
     select * from {{ ref('lifecycle_stages') }}
 ),
 
-velocity_horizon as (
-    select value as horizon_days
-    from {{ ref('evidence_thresholds') }}
-    where threshold = 'velocity_horizon_days'
-),
-
-deals as (
-    select
-        journeys.*,
-        case
-            when journeys.won_date is not null
-                then {{ days_between('journeys.opportunity_date', 'journeys.won_date') }}
-        end as cycle_days,
-        coalesce(journeys.won_date, journeys.lost_date) as closed_date,
-        velocity_horizon.horizon_days
-    from journeys
-    cross join velocity_horizon
-),
-
 -- Sums of decimals and integers until the last step, for the same rows must give the same release.
--- The two bases are never mixed: opportunities by the month they were opened, and by the month they were closed.
-based as (
-    select
-        'cohort' as basis,
-        {{ period_start('opportunity_date', 'month') }} as month_start,
-        {%- for dimension in var('dimensions') %}
-        {{ dimension }},
-        {%- endfor %}
-        amount,
-        cycle_days,
-        is_opportunity_imputed or is_won_imputed as is_imputed,
-        coalesce(cycle_days <= horizon_days, false) as is_won
-    from deals
-    union all
-    select
-        'closed' as basis,
-        {{ period_start('closed_date', 'month') }} as month_start,
-        {%- for dimension in var('dimensions') %}
-        {{ dimension }},
-        {%- endfor %}
-        amount,
-        cycle_days,
-        is_opportunity_imputed or is_won_imputed as is_imputed,
-        won_date is not null as is_won
-    from deals
-    where closed_date is not null
-),
-
--- Logarithms of positive amounts, and of days plus one, so that a deal won on its first day has one.
-logged as (
-    select
-        *,
-        case when is_won and amount > 0 then ln(amount::double) end as amount_log,
-        case when is_won and not is_imputed and cycle_days >= 0 then ln(cycle_days + 1.0) end as cycle_log
-    from based
-),
-
 counted as (
     select
         {{ grouped_dimension() }} as dimension,
@@ -89,13 +32,21 @@ counted as (
         coalesce(sum((cycle_log * cycle_log)::decimal(38, 18)), 0) as cycle_log_square_sum,
         coalesce(sum(cycle_days) filter (where is_won and not is_imputed), 0) as cycle_days_sum,
         coalesce(sum(cycle_days * cycle_days) filter (where is_won and not is_imputed), 0) as cycle_days_square_sum,
+        count(*) filter (where amount_log is not null and cycle_log is not null) as pair_log_count,
+        coalesce(sum(amount_log::decimal(38, 18)) filter (where cycle_log is not null), 0) as pair_amount_log_sum,
+        coalesce(sum((amount_log * amount_log)::decimal(38, 18)) filter (where cycle_log is not null), 0)
+            as pair_amount_log_square_sum,
+        coalesce(sum(cycle_log::decimal(38, 18)) filter (where amount_log is not null), 0) as pair_cycle_log_sum,
+        coalesce(sum((cycle_log * cycle_log)::decimal(38, 18)) filter (where amount_log is not null), 0)
+            as pair_cycle_log_square_sum,
+        coalesce(sum((amount_log * cycle_log)::decimal(38, 18)), 0) as pair_log_product_sum,
         count(amount) filter (where is_won and not is_imputed) as pair_count,
         coalesce(sum(amount) filter (where is_won and not is_imputed), 0) as pair_amount_sum,
         coalesce(sum(cycle_days) filter (where is_won and not is_imputed and amount is not null), 0)
             as pair_cycle_days_sum,
         coalesce(sum(amount * cycle_days) filter (where is_won and not is_imputed), 0)
             as pair_amount_cycle_days_sum
-    from logged
+    from velocity_deals
     {{ group_by_each_dimension('basis, month_start') }}  -- noqa: PRS
 ),
 
@@ -128,6 +79,12 @@ select
     cycle_count,
     cycle_days_sum::double as cycle_days_sum,
     cycle_days_square_sum::double as cycle_days_square_sum,
+    pair_log_count,
+    pair_amount_log_sum::double as pair_amount_log_sum,
+    pair_amount_log_square_sum::double as pair_amount_log_square_sum,
+    pair_cycle_log_sum::double as pair_cycle_log_sum,
+    pair_cycle_log_square_sum::double as pair_cycle_log_square_sum,
+    pair_log_product_sum::double as pair_log_product_sum,
     pair_count,
     pair_amount_sum::double as pair_amount_sum,
     pair_cycle_days_sum::double as pair_cycle_days_sum,
@@ -153,6 +110,12 @@ select
     sum(cycle_count)::bigint as cycle_count,
     sum(cycle_days_sum)::double as cycle_days_sum,
     sum(cycle_days_square_sum)::double as cycle_days_square_sum,
+    sum(pair_log_count)::bigint as pair_log_count,
+    sum(pair_amount_log_sum)::double as pair_amount_log_sum,
+    sum(pair_amount_log_square_sum)::double as pair_amount_log_square_sum,
+    sum(pair_cycle_log_sum)::double as pair_cycle_log_sum,
+    sum(pair_cycle_log_square_sum)::double as pair_cycle_log_square_sum,
+    sum(pair_log_product_sum)::double as pair_log_product_sum,
     sum(pair_count)::bigint as pair_count,
     sum(pair_amount_sum)::double as pair_amount_sum,
     sum(pair_cycle_days_sum)::double as pair_cycle_days_sum,

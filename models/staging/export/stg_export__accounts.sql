@@ -7,19 +7,23 @@ accounts as (
 renamed as (
     select
         account_id,
-        parent_account_id,
-        owner_id,
+        {{ source_key('parent_account_id') }} as parent_account_id,
+        {{ source_key('merged_into_account_id') }} as merged_into_account_id,
+        {{ source_key('crm_account_id') }} as crm_account_id,
+        {{ source_key('owner_id') }} as owner_id,
+        {{ host_name('coalesce(domain, website)') }} as domain,
         industry,
         country,
         region,
-        {%- for column in custom_columns('accounts') %}
-        {{ column }},
-        {%- endfor %}
         employee_count,
         annual_revenue_amount,
         coalesce(is_deleted, false) as is_deleted,
         created_at,
-        changed_at
+        changed_at,
+        {%- for column in custom_columns('accounts') %}
+        {{ column }},
+        {%- endfor %}
+        0::bigint as duplicate_count
     from accounts
 )
 

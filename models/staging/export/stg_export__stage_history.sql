@@ -8,8 +8,10 @@ stage_history as (
 deduplicated as (
     select distinct
         entity,
-        entity_id,
+        {{ source_key('entity_id') }} as entity_id,
         stage as source_stage,
+        'stage_history' as source_rule,
+        false as is_deleted_stage,
         entered_at
     from stage_history
 )

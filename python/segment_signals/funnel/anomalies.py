@@ -18,7 +18,7 @@ from segment_signals.statistics.anomalies import (
     rate_anomalies,
     rate_residuals,
 )
-from segment_signals.statistics.arrays import Floats, Integers
+from segment_signals.statistics.arrays import Floats, Integers, group_count, group_sum
 from segment_signals.statistics.drift import cusum
 from segment_signals.statistics.multiplicity import benjamini_hochberg
 
@@ -50,17 +50,19 @@ DIRECTIONS = {-1.0: "lower", 0.0: "same", 1.0: "higher"}
 MEASURES = ["observed", "expected", "expected_low", "expected_high", "p_value", "drift_p_value"]
 
 
-def anomalies(inputs: pa.Table, thresholds: Mapping[str, float]) -> pa.Table:
+def anomalies(inputs: pa.Table, thresholds: Mapping[str, float], caveats: Mapping[str, str]) -> pa.Table:
     """Every period that has a baseline, judged by the periods before it.
 
     Rates are beta-binomial, counts negative binomial with the days of the period as exposure, amounts robust on the log
     scale. Benjamini-Hochberg runs over all series of a period. Monthly series without the power to see a fall by 60 %
-    are left to their quarters.
+    are left to their quarters. Drift of a count is that of its share of the dimension's total, so that a company that
+    grows has none; the total itself is not judged for drift.
 
     Args:
         inputs: the mart `anomaly_inputs`, one row per cell, metric, horizon and period.
         thresholds: the seed `evidence_thresholds`: minimum_n, reportable_n, anomaly_false_discovery_rate,
             anomaly_baseline_periods, anomaly_minimum_power.
+        caveats: of reasons, the seed `evidence_reasons`.
 
     Returns:
         Table of `SCHEMA`, one row per cell, metric and horizon with a baseline.
@@ -79,7 +81,7 @@ def anomalies(inputs: pa.Table, thresholds: Mapping[str, float]) -> pa.Table:
         return SCHEMA.empty_table()
     cells = pd.concat(judged, ignore_index=True)
     cells = cells[cells["p_value"].notna()].reset_index(drop=True)
-    cells = _with_evidence(cells, thresholds)
+    cells = _with_evidence(cells, thresholds, caveats)
     suppressed = cells["evidence"] == "suppressed"
     cells.loc[suppressed, MEASURES] = np.nan
     cells["q_value"] = _q_values(cells, "p_value")
@@ -109,9 +111,14 @@ def _judge_each_period(rows: pd.DataFrame, kind: str, screening: Screening) -> I
         value = np.where(np.isnan(value) & started, 0, value)
         days = np.where(started, np.nanmax(days, axis=0), np.nan)
     family = codes(series, FAMILY)
+    # What the segments of a dimension have together; a total is part of nothing.
+    whole = np.stack(
+        [group_sum(np.nan_to_num(column), family, group_count(family))[family] for column in value.T], axis=1
+    )
+    whole[(series["dimension"] == "all").to_numpy()] = np.nan
     for last in range(screening.minimum_periods, len(periods)):
         upto = slice(0, last + 1)
-        found, residuals = _judge(kind, value[:, upto], n[:, upto], days[:, upto], family, screening)
+        found, residuals = _judge(kind, value[:, upto], n[:, upto], days[:, upto], whole[:, upto], family, screening)
         drift = cusum(residuals)
         yield series.assign(
             period_grain=rows["period_grain"].iloc[0],
@@ -131,29 +138,30 @@ def _judge_each_period(rows: pd.DataFrame, kind: str, screening: Screening) -> I
 
 
 def _judge(
-    kind: str, value: Floats, n: Floats, days: Floats, family: Integers, screening: Screening
+    kind: str, value: Floats, n: Floats, days: Floats, whole: Floats, family: Integers, screening: Screening
 ) -> tuple[Anomalies, Floats]:
+    """The newest period's anomalies, and the residuals of all periods for the drift."""
     if kind == "rate":
         return (
             rate_anomalies(value, n, family, screening),
             rate_residuals(value, n, family, screening.minimum_periods),
         )
     if kind == "count":
-        exposure = np.where(np.isnan(days), 1, days)
+        # Growth of the whole company is no drift of its segments: their counts are residuals of shares.
         return (
-            count_anomalies(value, family, exposure, screening),
-            count_residuals(value, family, exposure, screening.minimum_periods),
+            count_anomalies(value, family, np.where(np.isnan(days), 1, days), screening),
+            count_residuals(value, family, whole, screening.minimum_periods),
         )
     return amount_anomalies(value, family, screening), amount_residuals(value, screening.minimum_periods)
 
 
-def _with_evidence(cells: pd.DataFrame, thresholds: Mapping[str, float]) -> pd.DataFrame:
+def _with_evidence(cells: pd.DataFrame, thresholds: Mapping[str, float], caveats: Mapping[str, str]) -> pd.DataFrame:
     thin = needs_roll_up(numbers(cells, "power"), thresholds["anomaly_minimum_power"])
     too_few = (cells["n"] < thresholds["minimum_n"]).to_numpy(dtype=bool)
     few = (cells["n"] < thresholds["reportable_n"]).to_numpy(dtype=bool)
     is_month = (cells["period_grain"] == "month").to_numpy()
     reason = pd.Series("insufficient_sample", index=cells.index)
-    return with_evidence(cells, reason.where(too_few | (thin & is_month)), reason.where(few | thin))
+    return with_evidence(cells, reason.where(too_few | (thin & is_month)), reason.where(few | thin), caveats)
 
 
 def _q_values(cells: pd.DataFrame, column: str) -> Floats:

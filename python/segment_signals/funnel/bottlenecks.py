@@ -3,11 +3,9 @@
 from itertools import pairwise
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
 
 from segment_signals.funnel.cells import CELL, CELL_FIELDS, EVIDENCE_FIELDS, numbers, table
-from segment_signals.statistics.intervals import Moments, compare_means
 
 BOTTLENECK_SCHEMA = pa.schema(
     [
@@ -24,6 +22,11 @@ BOTTLENECK_SCHEMA = pa.schema(
         ("stage_days_high", pa.float64()),
         ("stage_days_rank", pa.int64()),
         ("is_signal", pa.bool_()),
+        ("is_stage_days_signal", pa.bool_()),
+        ("stage_days_n", pa.int64()),
+        ("stage_days_evidence", pa.string()),
+        ("stage_days_evidence_reason", pa.string()),
+        ("stage_days_caveat", pa.string()),
         *EVIDENCE_FIELDS,
     ]
 )
@@ -44,40 +47,50 @@ PATTERN_SCHEMA = pa.schema(
     ]
 )
 
-CONVERSION_MEASURES = ["converted_difference", "converted_low", "converted_high", "won_difference"]
+OF_CONTRAST = ["difference", "low", "high", "is_signal", "n", "evidence", "evidence_reason", "caveat"]
 
 
-def funnel_bottlenecks(inputs: pa.Table, contrasts: pa.Table, minimum_n: float) -> pa.Table:
+def funnel_bottlenecks(inputs: pa.Table, contrasts: pa.Table) -> pa.Table:
     """What each transition cost a segment, in conversions and in days, against the rest at the same horizon.
 
-    converted_difference = n x (rate - rate of the rest), with the contrast's interval: conversions more or fewer than
-    the rest's rate would have given. won_difference carries it on to wins at the population's later rates. Days are the
-    difference of the mean days in the stage of those that left it in the period (Welch). Rank 1 is the transition that
-    cost most: fewest conversions carried to wins, most days.
+    Both halves are contrasts of the page, with their error control, interval and evidence, in the unit of the loss:
+
+    - converted_difference = n x (rate - rate of the rest): conversions more or fewer than the rest's rate would have
+      given. won_difference carries it on to wins at the population's later rates.
+    - stage_days_difference = typical days of the rest x relative difference: days more or fewer in the stage, of those
+      that left it in the period; typical is the geometric mean of days plus one. Its columns are named stage_days.
+
+    Rank 1 is the transition that cost most: fewest conversions carried to wins, most days.
 
     Args:
         inputs: the mart `bottleneck_inputs`, one row per cell and transition.
         contrasts: the signal `segment_contrasts`.
-        minimum_n: smallest number of exits on either side whose days are compared.
 
     Returns:
-        Table of `BOTTLENECK_SCHEMA`, one row per cell and transition; suppressed where the contrast is.
+        Table of `BOTTLENECK_SCHEMA`, one row per cell and transition; each half is suppressed where its contrast is.
     """
     of_rest = contrasts.to_pandas()
-    of_rest = of_rest[of_rest["comparator"] == "rest"]
-    columns = [*CELL, "metric", "difference", "low", "high", "is_signal", "n", "evidence", "evidence_reason", "caveat"]
-    cells = inputs.to_pandas().merge(of_rest[columns], on=[*CELL, "metric"], validate="one_to_one")
-    n = numbers(cells, "n")
-    days = compare_means(_stage_days(cells, ""), _stage_days(cells, "rest_"))
-    enough = (numbers(cells, "exit_count") >= minimum_n) & (numbers(cells, "rest_exit_count") >= minimum_n)
+    of_rest = of_rest[of_rest["comparator"] == "rest"][[*CELL, "metric", *OF_CONTRAST]]
+    of_days = of_rest.rename(columns={"metric": "stage_days_metric"}).rename(
+        columns={name: f"days_{name}" for name in OF_CONTRAST}
+    )
+    cells = (
+        inputs.to_pandas()
+        .merge(of_rest, on=[*CELL, "metric"], validate="one_to_one")
+        .merge(of_days, on=[*CELL, "stage_days_metric"], how="left", validate="many_to_one")
+    )
+    n, typical_days = numbers(cells, "n"), numbers(cells, "rest_days_plus_one")
     cells = cells.assign(
         converted_difference=n * numbers(cells, "difference"),
         converted_low=n * numbers(cells, "low"),
         converted_high=n * numbers(cells, "high"),
         won_difference=n * numbers(cells, "difference") * numbers(cells, "onward_rate"),
-        stage_days_difference=np.where(enough, days.estimate, np.nan),
-        stage_days_low=np.where(enough, days.low, np.nan),
-        stage_days_high=np.where(enough, days.high, np.nan),
+        stage_days_difference=typical_days * numbers(cells, "days_difference"),
+        stage_days_low=typical_days * numbers(cells, "days_low"),
+        stage_days_high=typical_days * numbers(cells, "days_high"),
+        is_stage_days_signal=cells["days_is_signal"].astype("boolean").fillna(False),
+        stage_days_n=cells["days_n"].astype("Int64"),
+        **{f"stage_days_{name}": cells[f"days_{name}"] for name in ("evidence", "evidence_reason", "caveat")},
     )
     cells["conversion_rank"] = cells.groupby(CELL)["won_difference"].rank(method="first").astype("Int64")
     cells["stage_days_rank"] = (
@@ -126,11 +139,3 @@ def segment_patterns(contrasts: pa.Table, spine: list[str]) -> pa.Table:
         },
     )
     return table(cells, PATTERN_SCHEMA)
-
-
-def _stage_days(cells: pd.DataFrame, side: str) -> Moments:
-    return Moments(
-        numbers(cells, f"{side}exit_count"),
-        numbers(cells, f"{side}stage_days_sum"),
-        numbers(cells, f"{side}stage_days_square_sum"),
-    )

@@ -22,15 +22,6 @@ EVIDENCE_FIELDS = [
     ("caveat", pa.string()),
 ]
 
-CAVEATS: Mapping[str, str] = {
-    "insufficient_sample": "Too few records or outcomes to say more",
-    "too_early": "Too few records have been followed for so long",
-    "left_truncated": "The period starts before the history of the source does",
-    "incomplete_data": "Too many records of the period have no known segment",
-    "wide_interval": "The interval is wide",
-    "definition_changed": "A definition changed since the period before",
-}
-
 
 def numbers(cells: pd.DataFrame, column: str) -> Floats:
     """A column as floats, NaN where it is null, shape (k,)."""
@@ -45,15 +36,25 @@ def codes(cells: pd.DataFrame, columns: Sequence[str]) -> Integers:
 
 
 def with_evidence(
-    cells: pd.DataFrame, suppressed_reason: "pd.Series[str]", directional_reason: "pd.Series[str]"
+    cells: pd.DataFrame,
+    suppressed_reason: "pd.Series[str]",
+    directional_reason: "pd.Series[str]",
+    caveats: Mapping[str, str],
 ) -> pd.DataFrame:
-    """The cells with evidence, evidence_reason and caveat; a missing reason means that it does not apply."""
+    """The cells with evidence, evidence_reason and caveat; a missing reason means that it does not apply.
+
+    Args:
+        cells: k rows.
+        suppressed_reason: why a cell is suppressed, k rows.
+        directional_reason: why a cell that is not suppressed is directional, k rows.
+        caveats: of the reasons, the seed `evidence_reasons`.
+    """
     suppressed: Bools = suppressed_reason.notna().to_numpy()
     reason = suppressed_reason.where(suppressed, directional_reason)
     return cells.assign(
         evidence=np.select([suppressed, reason.notna()], ["suppressed", "directional"], default="reportable"),
         evidence_reason=reason,
-        caveat=reason.map(CAVEATS),
+        caveat=reason.map(caveats),
     )
 
 

@@ -40,12 +40,13 @@ MEASURES = [
 ]
 
 
-def change_decomposition(inputs: pa.Table, thresholds: Mapping[str, float]) -> pa.Table:
+def change_decomposition(inputs: pa.Table, thresholds: Mapping[str, float], caveats: Mapping[str, str]) -> pa.Table:
     """Kitagawa's decomposition of every change of a total, by dimension.
 
     Args:
         inputs: the mart `change_inputs`, one row per total (period, dimension, metric, comparison) and segment.
         thresholds: the seed `evidence_thresholds`: minimum_n, reportable_n.
+        caveats: of reasons, the seed `evidence_reasons`.
 
     Returns:
         Table of `SCHEMA`, one row per total; its segment is `all`, n is the smaller of the two periods' records.
@@ -67,6 +68,7 @@ def change_decomposition(inputs: pa.Table, thresholds: Mapping[str, float]) -> p
         current_n=("current_n", "sum"),
         previous_n=("previous_n", "sum"),
         is_missing_by_outcome=("is_missing_by_outcome", "max"),
+        is_definition_changed=("is_definition_changed", "max"),
     ).reset_index()
     n = cells[["current_n", "previous_n"]].min(axis=1)
     cells = cells.assign(
@@ -84,15 +86,19 @@ def change_decomposition(inputs: pa.Table, thresholds: Mapping[str, float]) -> p
     )
     suppressed_reason = pd.Series(
         np.select(
-            [n < thresholds["minimum_n"], cells["is_missing_by_outcome"].astype(bool)],
-            ["insufficient_sample", "incomplete_data"],
+            [
+                n < thresholds["minimum_n"],
+                cells["is_definition_changed"].astype(bool),
+                cells["is_missing_by_outcome"].astype(bool),
+            ],
+            ["insufficient_sample", "definition_changed", "incomplete_data"],
             default="",
         ),
         index=cells.index,
     )
     suppressed_reason = suppressed_reason.where(suppressed_reason != "")
     directional_reason = pd.Series("insufficient_sample", index=cells.index).where(n < thresholds["reportable_n"])
-    cells = with_evidence(cells, suppressed_reason, directional_reason)
+    cells = with_evidence(cells, suppressed_reason, directional_reason, caveats)
     cells.loc[suppressed_reason.notna(), MEASURES] = np.nan
     cells["is_simpson"] = cells["is_simpson"] & suppressed_reason.isna()
     return table(cells, SCHEMA)

@@ -1,21 +1,18 @@
 """The signal `pipeline_velocity`: velocity per cell on both bases, with interval, lever effects and evidence."""
 
+from collections.abc import Mapping
+from dataclasses import fields
+
 import numpy as np
+import pandas as pd
 import pyarrow as pa
 
-from segment_signals.statistics.velocity import (
-    Levers,
-    lever_effects,
-    log_velocity_variance,
-    sample_covariance,
-)
+from segment_signals.funnel.cells import CELL_FIELDS, EVIDENCE_FIELDS, numbers, table
+from segment_signals.statistics.velocity import DealSums, Levers, Velocity, estimate_velocity, lever_effects
 
 SCHEMA = pa.schema(
     [
-        ("period_grain", pa.string()),
-        ("period_start", pa.date32()),
-        ("dimension", pa.string()),
-        ("segment", pa.string()),
+        *CELL_FIELDS,
         ("basis", pa.string()),
         ("currency", pa.string()),
         ("qualified_count", pa.int64()),
@@ -29,10 +26,8 @@ SCHEMA = pa.schema(
         ("win_rate_effect", pa.float64()),
         ("deal_amount_effect", pa.float64()),
         ("cycle_days_effect", pa.float64()),
-        ("n", pa.int64()),
-        ("evidence", pa.string()),
-        ("evidence_reason", pa.string()),
-        ("caveat", pa.string()),
+        ("expected_win_count", pa.float64()),
+        *EVIDENCE_FIELDS,
     ]
 )
 
@@ -48,75 +43,52 @@ MEASURES = [
     "deal_amount_effect",
     "cycle_days_effect",
 ]
-
-CAVEATS = {
-    "left_truncated": "The period starts before the history of the source does",
-    "too_early": "The period has not been followed to its end yet",
-    "incomplete_data": "Too many records of the period lack a segment, an amount or a cycle",
-    "insufficient_sample": "Too few deals were won",
-}
-CLOSED_CAVEAT = "Closed deals only: open deals are left out, which favours fast ones"
+SUMS = [field.name for field in fields(DealSums)]
+PAGE = ["period_grain", "period_start", "basis"]
 
 
-def pipeline_velocity(inputs: pa.Table) -> pa.Table:
+def pipeline_velocity(inputs: pa.Table, thresholds: Mapping[str, float], caveats: Mapping[str, str]) -> pa.Table:
     """Velocity of every cell.
 
     Args:
         inputs: the mart `velocity_inputs`, one row per period, dimension, segment and basis.
+        thresholds: the seed `evidence_thresholds`: minimum_outcome_n, maximum_velocity_span.
+        caveats: of reasons, the seed `evidence_reasons`.
 
     Returns:
         Table of `SCHEMA` with the same rows. Amounts in the reporting currency, velocity in currency per day.
     """
     cells = inputs.to_pandas()
-    numbers = {
-        column: cells[column].to_numpy(dtype=np.float64, na_value=np.nan)
-        for column in cells.columns
-        if column.endswith(("_count", "_sum", "_rate", "_amount", "_days", "_z"))
-    }
-    current = Levers(
-        numbers["qualified_count"],
-        numbers["win_rate"],
-        numbers["mean_deal_amount"],
-        numbers["mean_cycle_days"],
+    velocity, current = estimates(cells, thresholds["minimum_outcome_n"])
+    effects = lever_effects(
+        Levers(
+            numbers(cells, "previous_qualified_count"),
+            numbers(cells, "previous_win_rate"),
+            numbers(cells, "previous_mean_deal_amount"),
+            numbers(cells, "previous_mean_cycle_days"),
+        ),
+        current,
     )
-    previous = Levers(
-        numbers["previous_qualified_count"],
-        numbers["previous_win_rate"],
-        numbers["previous_mean_deal_amount"],
-        numbers["previous_mean_cycle_days"],
-    )
-    velocity = current.velocity_per_day()
-    amount_sum, amount_count = numbers["amount_sum"], numbers["amount_count"]
-    cycle_sum, cycle_count = numbers["cycle_days_sum"], numbers["cycle_count"]
-    margin = numbers["confidence_z"] * np.sqrt(
-        log_velocity_variance(
-            numbers["won_count"],
-            amount_count,
-            current.mean_deal_amount,
-            sample_covariance(numbers["amount_square_sum"], amount_sum, amount_sum, amount_count),
-            cycle_count,
-            current.mean_cycle_days,
-            sample_covariance(numbers["cycle_days_square_sum"], cycle_sum, cycle_sum, cycle_count),
-            sample_covariance(
-                numbers["pair_amount_cycle_days_sum"],
-                numbers["pair_amount_sum"],
-                numbers["pair_cycle_days_sum"],
-                numbers["pair_count"],
-            ),
-            numbers["pair_count"],
-        )
-    )
-    effects = lever_effects(previous, current)
-    unmeasured = np.isnan(velocity) | np.isnan(margin)
+    unmeasured = np.isnan(velocity.per_day) | np.isnan(velocity.high)
     suppressed_reason = cells["suppressed_reason"].where(
         cells["suppressed_reason"].notna() | ~unmeasured, "incomplete_data"
     )
     suppressed = suppressed_reason.notna()
-    reason = suppressed_reason.where(suppressed, cells["directional_reason"])
+    with np.errstate(divide="ignore", invalid="ignore"):
+        is_wide = velocity.high / velocity.low > thresholds["maximum_velocity_span"]
+    directional_reason = cells["directional_reason"].where(cells["directional_reason"].notna() | ~is_wide, "wide_interval")
+    reason = suppressed_reason.where(suppressed, directional_reason)
+    # The caveat says more than the reason where there is more to say.
+    code = reason.fillna(cells["basis"].map({"closed": "closed_deals_only"}))
+    code = code.where(suppressed | (velocity.per_day != 0), "nothing_won")
+    code = code.where(~suppressed | cells["suppressed_caveat"].isna(), cells["suppressed_caveat"])
     result = cells.assign(
-        velocity_per_day=velocity,
-        velocity_low=velocity * np.exp(-margin),
-        velocity_high=velocity * np.exp(margin),
+        win_rate=current.win_rate,
+        mean_deal_amount=current.mean_deal_amount,
+        mean_cycle_days=current.mean_cycle_days,
+        velocity_per_day=velocity.per_day,
+        velocity_low=velocity.low,
+        velocity_high=velocity.high,
         count_effect=effects.qualified_count,
         win_rate_effect=effects.win_rate,
         deal_amount_effect=effects.mean_deal_amount,
@@ -124,7 +96,25 @@ def pipeline_velocity(inputs: pa.Table) -> pa.Table:
         n=cells["qualified_count"],
         evidence=np.select([suppressed, reason.notna()], ["suppressed", "directional"], default="reportable"),
         evidence_reason=reason,
-        caveat=reason.map(CAVEATS).where(reason.notna(), cells["basis"].map({"closed": CLOSED_CAVEAT})),
+        caveat=code.map(caveats),
     )
     result.loc[suppressed, MEASURES] = np.nan
-    return pa.Table.from_pandas(result[SCHEMA.names], schema=SCHEMA, preserve_index=False)
+    return table(result, SCHEMA)
+
+
+def estimates(cells: pd.DataFrame, fewest_wins: float) -> tuple[Velocity, Levers]:
+    """Velocities with their intervals, and the levers, from the sums of cells and of the totals that they are part of.
+
+    Args:
+        cells: k rows with the columns of `DealSums` and those of `PAGE`; the rows of dimension `all` are the totals.
+        fewest_wins: from so many wins on a cell's own spread is used.
+    """
+    sums = deal_sums(cells)
+    total = cells[cells["dimension"] == "all"]
+    population = cells[PAGE].merge(total[[*PAGE, *SUMS]], how="left", on=PAGE, validate="many_to_one")
+    return estimate_velocity(sums, deal_sums(population), fewest_wins), sums.levers
+
+
+def deal_sums(cells: pd.DataFrame, prefix: str = "") -> DealSums:
+    """The sums of cells, from the columns of their names after the prefix."""
+    return DealSums(**{name: numbers(cells, f"{prefix}{name}") for name in SUMS})

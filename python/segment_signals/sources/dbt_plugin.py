@@ -9,11 +9,15 @@ from typing import Any
 import duckdb
 from dbt.adapters.duckdb.plugins import BasePlugin
 
-from segment_signals.sources.export import ExportError, read_export
+from segment_signals.sources.reader import ExportError, read_sources
 
 
 class Plugin(BasePlugin):
-    """Registers the SQL function `read_export(arguments)`, which lands the raw tables."""
+    """Registers the SQL function `read_sources(arguments)`, which lands the raw tables."""
+
+    def initialize(self, plugin_config: dict[str, Any]) -> None:
+        """Take the key of e-mail addresses from the profile, which no manifest and no log holds."""
+        self._email_key = str(plugin_config.get("email_key") or "")
 
     def configure_connection(self, conn: duckdb.DuckDBPyConnection) -> None:
         """Register the function; it returns the error message, or '' when the raw tables stand.
@@ -31,13 +35,16 @@ class Plugin(BasePlugin):
             cursor = owner.cursor()
             try:
                 as_of_date = _as_date(options["as_of_date"])
-                read_export(
+                read_sources(
                     cursor,
                     Path.cwd(),
                     options["data_dir"],
                     reporting_timezone=options["reporting_timezone"],
                     as_of_date=as_of_date,
+                    sources=options["sources"],
                     dimension_attributes=options["dimension_attributes"],
+                    custom_columns=options["custom_columns"],
+                    email_key=self._email_key,
                 )
             except ExportError as error:
                 return str(error)
@@ -45,7 +52,7 @@ class Plugin(BasePlugin):
                 cursor.close()
             return ""
 
-        conn.create_function("read_export", read, ["VARCHAR"], "VARCHAR", side_effects=True)
+        conn.create_function("read_sources", read, ["VARCHAR"], "VARCHAR", side_effects=True)
 
 
 def _as_date(value: str | None) -> date | None:

@@ -1,197 +1,187 @@
-"""Reads an export (a folder of CRM files and its mapping.yml) into the raw.export_* tables.
-
-Everything is read into temporary tables and checked there; only an export without an error replaces the raw
-tables, in one transaction, so that after an error the last good ones stay. The engine does the work on rows;
-Python sees the few values that an error message quotes.
-"""
+"""The entities of the source `export`: any files, whose columns the mapping names one by one."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
-from datetime import date
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import duckdb
 
-from segment_signals.sources.files import (
-    FoundFile,
-    SourceFile,
-    check_columns,
-    find_files,
-    preserved_order,
-    read_header,
-)
-from segment_signals.sources.inputs import code_version, input_hash
-from segment_signals.sources.mapping import (
-    ENTITIES,
-    ExportError,
-    ExportMapping,
-    check_dimension_attributes,
-    load_mapping,
-    nearest,
-    quoted,
-)
-from segment_signals.sources.stages import Reading, Stage, resolved_sql
-from segment_signals.sources.values import date_format_probe, identifier, literal
-
-__all__ = ["ExportError", "code_version", "input_hash", "read_export"]
-
-OUTLIER_GAP_DAYS = 31  # a stamp day later than this after the one before it ...
-OUTLIER_SHARE = "0.001"  # ... that carries less than this share of all stamps is a lone outlier
-_STAMPS = ("created_at", "changed_at", "converted_at", "closed_at", "entered_at")
-_NO_DATED_RECORD = date(1970, 1, 1)
+from segment_signals.sources.files import FoundFile, check_columns, read_headers
+from segment_signals.sources.mapping import ColumnSource, ExportMapping
+from segment_signals.sources.messages import ExportError, quoted
+from segment_signals.sources.shapes import ENTITIES, STAMPS, CanonicalColumn, key_of, landed_names
+from segment_signals.sources.tables import Part, Table, Value
+from segment_signals.sources.values import identifier
 
 
-def read_export(
-    connection: duckdb.DuckDBPyConnection,
-    project_dir: Path,
-    data_dir: str,
-    *,
-    reporting_timezone: str = "UTC",
-    as_of_date: date | None = None,
-    dimension_attributes: Sequence[str] = (),
-) -> None:
-    """Read the export in data_dir into the raw.export_* tables of the connection's database.
+@dataclass(frozen=True, slots=True)
+class _Lookup:
+    """A column whose values, in some parts, name records of another entity by a text of theirs."""
 
-    Writes raw.export_<entity> for each entity (source_file, source_row, the canonical columns, the custom
-    ones), raw.export_columns (which columns the mapping provides) and raw.export_context (one row). Stamps
-    are naive, in the reporting timezone. An entity that the mapping leaves out is an empty table of the same
-    shape.
-
-    connection: to the build file, with no transaction open. data_dir: from project_dir. as_of_date: goes
-    before the mapping's. dimension_attributes: 'entity.column' of each column that dimensions read.
-
-    Raises ExportError on the first thing wrong, in the order of the mapping and of its files; the raw tables
-    are then as they were.
-    """
-    project = Path(os.path.abspath(project_dir))
-    mapping = load_mapping(project, data_dir)
-    check_dimension_attributes(mapping, dimension_attributes)
-    _check_with_engine(connection, mapping, reporting_timezone)
-    hashed = input_hash(project, data_dir)  # before the rows: a file that changes meanwhile shows at release
-    files = find_files(mapping, project)
-    sources = _read_headers(connection, mapping, files)
-    with Reading(connection, mapping, files, sources, reporting_timezone) as reading:
-        stages = reading.stages()
-        latest = _latest_stamp_date(connection, stages)
-        day, rule = _as_of(as_of_date, mapping.as_of_date, latest)
-        context: dict[str, tuple[str, object]] = {
-            "dataset": ("varchar", mapping.dataset),
-            "data_dir": ("varchar", data_dir),
-            "as_of_date": ("date", day),
-            "as_of_rule": ("varchar", rule),
-            "latest_stamp_date": ("date", latest),
-            "history_starts_on": ("date", mapping.history_starts_on),
-            "currency": ("varchar", mapping.currency),
-            "input_hash": ("varchar", hashed),
-            "code_version": ("varchar", code_version(project)),
-        }
-        with preserved_order(connection):
-            _publish(connection, mapping, stages, context)
+    column: str
+    entity: str
+    by: str
+    take: str  # what replaces the name: the record's key, unless the mapping takes another column
+    parts: list[int] = field(default_factory=list)
+    table: str = ""  # temporary: name, id, other_id, id_count
 
 
-def _check_with_engine(connection: duckdb.DuckDBPyConnection, mapping: ExportMapping, reporting_timezone: str) -> None:
-    """Check what only the engine knows: the names of time zones and the directives of date formats."""
-    zones = {reporting_timezone: "The var reporting_timezone"}
-    for block in mapping.blocks:
-        zones.setdefault(block.formats.timezone, f"{mapping.label}: timezone")
-    for zone, place in zones.items():
-        try:
-            connection.execute(f"select timezone({literal(zone)}, timestamp '2024-01-01') is null").fetchall()
-        except duckdb.Error as error:
-            known = [str(row[0]) for row in connection.execute("select name from pg_timezone_names()").fetchall()]
-            near = nearest(zone, known)
-            raise ExportError(
-                f"{place} is {quoted(zone)}, which is not a time zone. "
-                f"Write a name such as {quoted(near[0] if near else 'Europe/Paris')}."
-            ) from error
-    for date_format in dict.fromkeys(each for block in mapping.blocks for each in block.formats.date_formats):
-        try:
-            connection.execute(date_format_probe(date_format)).fetchall()
-        except duckdb.Error as error:
-            raise ExportError(
-                f"{mapping.label}: date_formats holds {quoted(date_format)}, which is not a strptime format. "
-                'Write it with directives such as "%d/%m/%Y %H:%M".'
-            ) from error
-
-
-def _read_headers(
-    connection: duckdb.DuckDBPyConnection, mapping: ExportMapping, files: Mapping[str, tuple[FoundFile, ...]]
-) -> dict[Path, SourceFile]:
-    """The header of every file, checked against each block that reads it."""
-    columns: dict[Path, set[str]] = {}
-    for block in mapping.blocks:
-        for found in files[block.key]:
-            columns.setdefault(found.path, set()).update(block.source_columns)
-    sources: dict[Path, SourceFile] = {}
-    for block in mapping.blocks:
-        for found in files[block.key]:
-            if found.path not in sources:
-                sources[found.path] = read_header(connection, found, columns[found.path])
-            check_columns(sources[found.path], block, mapping)
-    return sources
-
-
-def _latest_stamp_date(connection: duckdb.DuckDBPyConnection, stages: Mapping[str, Stage]) -> date | None:
-    """The latest day on which a record was created or changed, lone outliers left out; None if none is dated.
-
-    Planned dates (close_date) do not count. A day is a lone outlier where it is more than 31 days after the
-    stamp day before it and carries less than 0.1 % of all stamps, such as one record dated 2099.
-    """
-    stamps = " union all ".join(
-        f"select cast({identifier(column.name)} as date) as day from temp.{stage.table}"
-        for stage in stages.values()
-        for column in ENTITIES[stage.entity]
-        if column.name in _STAMPS
-    )
-    row = connection.execute(
-        f"with days as (select day, count(*) as stamp_count from ({stamps}) "
-        f"where day <= date '9999-12-31' group by day), "  # later ones, by a zone, no tool can show
-        f"gaps as (select day, stamp_count, sum(stamp_count) over () as total_count, "
-        f"day - lag(day) over (order by day) as gap_days from days) "
-        f"select max(day) from gaps where not coalesce("
-        f"gap_days > {OUTLIER_GAP_DAYS} and stamp_count < {OUTLIER_SHARE} * total_count, false)"
-    ).fetchone()
-    return row[0] if row else None
-
-
-def _as_of(variable: date | None, mapped: date | None, latest: date | None) -> tuple[date, str]:
-    """The as-of date and the rule that gave it."""
-    for day, rule in ((variable, "variable"), (mapped, "mapping"), (latest, "latest_stamp")):
-        if day is not None:
-            return day, rule
-    return _NO_DATED_RECORD, "no_dated_record"
-
-
-def _publish(
+def export_tables(
     connection: duckdb.DuckDBPyConnection,
     mapping: ExportMapping,
-    stages: Mapping[str, Stage],
-    context: Mapping[str, tuple[str, object]],
-) -> None:
-    """Replace all raw tables in one transaction."""
-    connection.execute("begin transaction")
-    try:
-        connection.execute("create schema if not exists raw")
-        for entity, stage in stages.items():
-            connection.execute(f"create or replace table raw.export_{entity} as {resolved_sql(stage)}")
-        provided = ", ".join(
-            f"({literal(entity)}, {literal(column.name)}, {mapping.is_provided(entity, column.name)})"
-            for entity in ENTITIES
-            for column in stages[entity].columns
+    files: Mapping[str, Sequence[FoundFile]],
+    custom_columns: Mapping[str, Sequence[str]],
+    scratch: Path,
+) -> list[Table]:
+    """Every entity of the export, in the mapping's order and then ours, with the parts that the mapping gives it.
+
+    files: of each block, by its key. custom_columns: of each entity, those that it carries besides the mapped ones.
+    scratch: see read_headers.
+    Raises ExportError where a file cannot be read or lacks a column that the mapping names.
+    """
+    entities = dict.fromkeys([*mapping.entities, *ENTITIES])
+    return [_table(connection, mapping, entity, files, custom_columns.get(entity, ()), scratch) for entity in entities]
+
+
+def _table(
+    connection: duckdb.DuckDBPyConnection,
+    mapping: ExportMapping,
+    entity: str,
+    files: Mapping[str, Sequence[FoundFile]],
+    custom: Sequence[str],
+    scratch: Path,
+) -> Table:
+    taken = {name for column in ENTITIES[entity] for name in landed_names(column)}
+    own = dict.fromkeys([*mapping.custom_columns(entity), *(name for name in custom if name not in taken)])
+    parts: list[Part] = []
+    for block in mapping.entities.get(entity, ()):
+        is_known = block.source_columns.__contains__
+        for source in read_headers(connection, files[block.key], is_known, block.formats.encoding, scratch):
+            check_columns(source, block, mapping)
+            values = {name: _value(spec, block.column_key(name)) for name, spec in block.sources.items()}
+            parts.append(Part(source, block.formats, values, block.where, block.key))
+    return Table(
+        source="export",
+        name=entity,
+        columns=(*ENTITIES[entity], *(CanonicalColumn(name) for name in own)),
+        parts=tuple(parts),
+        stamps=tuple(column.name for column in ENTITIES[entity] if column.name in STAMPS.get(entity, ())),
+        shape="mapped" if parts else None,
+    )
+
+
+def _value(spec: ColumnSource, place: str) -> Value:
+    headers = () if spec.column is None else (spec.column,)
+    prefix = f"{spec.source}:" if spec.source else ""
+    return Value(place, headers, spec.constant, prefix)
+
+
+def refuse_bad_keys(connection: duckdb.DuckDBPyConnection, table: Table) -> None:
+    """Refuse a row of the entity without a key, or with the key of an earlier row.
+
+    Raises ExportError for the first such row.
+    """
+    if (key := key_of(table.name)) is None:
+        return
+    column = identifier(key)
+    empty = connection.execute(
+        f"select rowid, part, source_file, source_row from {table.relation} where {column} is null "
+        "order by rowid limit 1"
+    ).fetchone()
+    repeated = connection.execute(
+        f"with repeated as (select {column} from {table.relation} group by {column} having count(*) > 1), "
+        f"pairs as (select rowid as number, part, source_file, source_row, {column}, "
+        f"lag(part) over same_key as first_part, lag(source_file) over same_key as first_file, "
+        f"lag(source_row) over same_key as first_row from {table.relation} "
+        f"where {column} in (select {column} from repeated where {column} is not null) "
+        f"window same_key as (partition by {column} order by rowid)) "
+        f"select * from pairs where first_row is not null order by number limit 1"
+    ).fetchone()
+    if empty and (not repeated or empty[0] < repeated[0]):
+        place = table.parts[empty[1]].values[key].place
+        raise ExportError(f"{table.place(*empty[1:])}: {key} is empty ({place}). Give the row its key, or remove it.")
+    if repeated:
+        _, part, file, row, value, *first = repeated
+        raise ExportError(
+            f"{table.place(part, file, row)}: the {key} {quoted(value)} is already in {table.place(*first)} "
+            f"({table.parts[part].values[key].place}). Keep one row for each {key}."
         )
-        connection.execute(
-            f"create or replace table raw.export_columns as "
-            f"select * from (values {provided}) as columns (entity, column_name, is_provided)"
+
+
+def resolve_lookups(connection: duckdb.DuckDBPyConnection, mapping: ExportMapping, tables: Sequence[Table]) -> None:
+    """Replace, in the entities that have landed, the names that lookups stand on by the keys they name.
+
+    A name that the lookup does not find stays as it is. Raises ExportError for a name that several records have.
+    """
+    by_entity = {table.name: table for table in tables}
+    lookups = {table.name: _lookups(mapping, table) for table in tables}
+    for entity, each in lookups.items():
+        for lookup in each:
+            _fill_lookup(connection, by_entity[entity], lookup, by_entity[lookup.entity])
+    for entity, each in lookups.items():
+        if each:
+            table = by_entity[entity]
+            connection.execute(f"create or replace table {table.relation} as {_resolved_sql(table, each)}")
+    for each in lookups.values():
+        for lookup in each:
+            connection.execute(f"drop table temp.{lookup.table}")
+
+
+def _lookups(mapping: ExportMapping, table: Table) -> list[_Lookup]:
+    """The lookups of an entity, each with the parts whose blocks state it."""
+    found: dict[tuple[str, ...], _Lookup] = {}
+    blocks = {block.key: block for block in mapping.entities.get(table.name, ())}
+    for number, part in enumerate(table.parts):
+        for column, spec in blocks[part.key].sources.items():
+            if spec.lookup is not None:
+                name = f"segment_signals_lookup_{table.name}_{len(found)}"
+                what = (column, *spec.lookup, spec.take or key_of(spec.lookup[0]) or "")
+                found.setdefault(what, _Lookup(*what, [], name)).parts.append(number)
+    return list(found.values())
+
+
+def _fill_lookup(connection: duckdb.DuckDBPyConnection, table: Table, lookup: _Lookup, target: Table) -> None:
+    """Fill the lookup's table, and refuse a row's name that stands for several keys.
+
+    Names match as the looked-up file writes them; one that several records share and no row names does no
+    harm.
+    """
+    name, id_column, column = identifier(lookup.by), identifier(lookup.take), identifier(lookup.column)
+    connection.execute(
+        f"create or replace temporary table {lookup.table} as select {name} as name, min({id_column}) as id, "
+        f"max({id_column}) as other_id, count(distinct {id_column}) as id_count "
+        f"from {target.relation} where {name} is not null group by {name}"
+    )
+    ambiguous = connection.execute(
+        f"select s.part, s.source_file, s.source_row, l.name, l.id, l.other_id, l.id_count "
+        f"from {table.relation} as s join temp.{lookup.table} as l on l.name = s.{column} "
+        f"where l.id_count > 1 and s.part in ({_numbers(lookup.parts)}) order by s.rowid limit 1"
+    ).fetchone()
+    if ambiguous:
+        part, file, row, shared, first, last, count = ambiguous
+        raise ExportError(
+            f"{table.place(part, file, row)}: {quoted(shared)} ({table.parts[part].values[lookup.column].place}) "
+            f"is the {lookup.by} of {count} {target.name}, {quoted(first)} and {quoted(last)} among them. "
+            f"Map a column that holds the {lookup.take}, or make the names distinct."
         )
-        shape = ", ".join(f"{name} {sql_type}" for name, (sql_type, _) in context.items())
-        connection.execute(f"create or replace table raw.export_context ({shape})")
-        connection.execute(
-            f"insert into raw.export_context values ({', '.join('?' for _ in context)})",
-            [value for _, value in context.values()],
-        )
-        connection.execute("commit")
-    except BaseException:
-        connection.execute("rollback")
-        raise
+
+
+def _resolved_sql(table: Table, lookups: Sequence[_Lookup]) -> str:
+    """A query of all of the table's columns, with names looked up, in its order."""
+    ids: dict[str, list[str]] = {}
+    joins = ""
+    for number, lookup in enumerate(lookups):
+        # Within the equality, so that the engine can hash: the rows of other parts then match no name.
+        name = f"case when s.part in ({_numbers(lookup.parts)}) then s.{identifier(lookup.column)} end"
+        joins += f" left join temp.{lookup.table} as l{number} on l{number}.name = {name}"
+        ids.setdefault(lookup.column, []).append(f"l{number}.id")
+    replaced = ", ".join(
+        f"coalesce({', '.join(found)}, s.{identifier(column)}) as {identifier(column)}" for column, found in ids.items()
+    )
+    return f"select s.* replace ({replaced}) from {table.relation} as s{joins} order by s.rowid"
+
+
+def _numbers(parts: Sequence[int]) -> str:
+    return ", ".join(map(str, parts))

@@ -8,24 +8,29 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import segment_signals
-from segment_signals.sources.files import find_files
-from segment_signals.sources.mapping import MAPPING_FILE, ExportError, load_mapping
+from segment_signals.sources.files import find_files, find_tables
+from segment_signals.sources.mapping import MAPPING_FILE, load_mapping
+from segment_signals.sources.messages import ExportError
 
 _CODE_FILES = ("dbt_project.yml", "requirements.lock")
 _CODE_FOLDERS = ("models", "macros", "expectations", "python/segment_signals")
 _CODE_SUFFIXES = {".py", ".html", ".css", ".js", ".j2", ".sql", ".yml", ".json"}
 
 
-def input_hash(project_dir: Path, data_dir: str) -> str:
+def input_hash(project_dir: Path, data_dir: str, landed: str = "") -> str:
     """The sha256, in hex, of the mapping and of every file it names, by name and content.
 
-    Names are those within the export's folder, so the same export has the same hash wherever it lies.
+    Names are those within the source's folder, so the same files have the same hash wherever they lie. What is
+    read from a replica has no file: '+' and the fingerprint of its rows is appended, taken from `landed`, the
+    input hash of the build.
     Raises ExportError where the mapping is wrong, or a file it names is missing or cannot be read.
     """
     project = Path(os.path.abspath(project_dir))
     mapping = load_mapping(project, data_dir)
-    files = find_files(mapping, project)
-    named = {(file.name, file.label, file.path) for found in files.values() for file in found}
+    named = {(file.name, file.label, file.path) for found in find_files(mapping, project).values() for file in found}
+    for native in (native for native in mapping.natives if native.replica is None):
+        tables = find_tables(native, mapping.label, project)
+        named |= {(f"{native.name}/{file.name}", file.label, file.path) for found in tables.values() for file in found}
     combined = hashlib.sha256()
     for name, label, path in [("", mapping.label, mapping.folder / MAPPING_FILE), *sorted(named)]:
         try:
@@ -36,7 +41,7 @@ def input_hash(project_dir: Path, data_dir: str) -> str:
                 f"{label} cannot be read ({error.strerror}). Check the file, or export it again."
             ) from error
         combined.update(name.encode("utf-8", "surrogateescape") + b"\0" + content)
-    return combined.hexdigest()
+    return "+".join([combined.hexdigest(), *landed.split("+")[1:]])
 
 
 def code_version(project_dir: Path) -> str:

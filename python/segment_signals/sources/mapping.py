@@ -1,111 +1,45 @@
-"""What mapping.yml may say: the entities, their columns, and the parser that checks every word of it.
+"""What mapping.yml may say, and the parser that checks every word of it.
 
-A mapping tells where each canonical column of each entity is found in an export. Everything here is decided
-without opening a data file; files.py and export.py check the mapping against the files.
+A mapping lists the sources of a dataset. Of a native source it says where its tables are and what its custom
+fields mean; of the export, where each canonical column of each entity is found. Everything here is decided
+without opening a data file; files.py and the readers check the mapping against the files.
 """
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
-from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any
 
-import yaml
-
-ColumnType = Literal["text", "integer", "amount", "timestamp", "date", "boolean"]
+from segment_signals.sources.catalogs import Catalog, known_sources, load_catalog
+from segment_signals.sources.formats import ValueFormats
+from segment_signals.sources.messages import (
+    BLANKS,
+    ExportError,
+    did_you_mean,
+    display_path,
+    listed,
+    nearest,
+    quoted,
+    shown,
+)
+from segment_signals.sources.shapes import DIMENSION_ENTITIES, ENTITIES, CanonicalColumn, ColumnType, key_of
+from segment_signals.sources.yaml_files import load_yaml
 
 MAPPING_FILE = "mapping.yml"
-BLANKS = " \t\r\n\u00a0\ufeff"  # what surrounds names and values without being part of them
-MAX_LISTED = 5  # problems named in one message: enough to mend by, few enough to read
-
-
-class ExportError(ValueError):
-    """The export or its mapping cannot be read; the message says what is wrong, where, and the mend."""
-
-
-@dataclass(frozen=True, slots=True)
-class CanonicalColumn:
-    """One column of an entity's canonical shape."""
-
-    name: str
-    type: ColumnType = "text"
-    is_required: bool = False  # must be mapped
-    is_key: bool = False  # and has one distinct value in every row
-
-
-def _key(name: str) -> CanonicalColumn:
-    return CanonicalColumn(name, "text", is_required=True, is_key=True)
-
-
-def _required(name: str, column_type: ColumnType = "text") -> CanonicalColumn:
-    return CanonicalColumn(name, column_type, is_required=True)
-
-
-def _optional(column_type: ColumnType, *names: str) -> tuple[CanonicalColumn, ...]:
-    return tuple(CanonicalColumn(name, column_type) for name in names)
-
-
-ENTITIES: Mapping[str, tuple[CanonicalColumn, ...]] = MappingProxyType(
-    {
-        "accounts": (
-            _key("account_id"),
-            *_optional("text", "account_name", "industry"),
-            *_optional("integer", "employee_count"),
-            *_optional("amount", "annual_revenue_amount"),
-            *_optional("text", "country", "region", "parent_account_id", "owner_id"),
-            *_optional("timestamp", "created_at", "changed_at"),
-            *_optional("boolean", "is_deleted"),
-        ),
-        "people": (
-            _key("person_id"),
-            *_optional("text", "account_id", "opportunity_id", "owner_id", "email", "title", "persona"),
-            *_optional("text", "lead_source", "country", "region", "industry"),
-            *_optional("integer", "employee_count"),
-            *_optional("text", "status"),
-            _required("created_at", "timestamp"),
-            *_optional("timestamp", "converted_at", "changed_at"),
-            *_optional("boolean", "is_deleted"),
-        ),
-        "opportunities": (
-            _key("opportunity_id"),
-            *_optional("text", "account_id", "person_id", "owner_id", "product_id"),
-            _required("stage"),
-            *_optional("text", "opportunity_type", "lead_source", "loss_reason", "currency"),
-            *_optional("amount", "amount"),
-            *_optional("timestamp", "created_at"),
-            *_optional("date", "close_date"),
-            *_optional("timestamp", "closed_at", "changed_at"),
-            *_optional("boolean", "is_deleted"),
-        ),
-        "stage_history": (
-            _required("entity"),
-            _required("entity_id"),
-            _required("stage"),
-            _required("entered_at", "timestamp"),
-        ),
-        "owners": (
-            _key("owner_id"),
-            *_optional("text", "owner_name", "team", "manager", "region"),
-            *_optional("boolean", "is_active"),
-        ),
-        "products": (
-            _key("product_id"),
-            *_optional("text", "product_name", "product_series"),
-            *_optional("amount", "list_price_amount"),
-        ),
-    }
-)
+# What native systems and the tools that copy them write where there is no value.
+NATIVE_NULL_WORDS = ("", "null", "NULL", "None", "N/A", "n/a", "-", "#N/A")
 
 _TOP_LEVEL_KEYS = (
     "dataset",
     "data_dir",
+    "sources",
     "definitions_dir",
     "own_definitions",
     "dimensions",
@@ -115,15 +49,17 @@ _TOP_LEVEL_KEYS = (
     "as_of_date",
     "history_starts_on",
     "currency",
+    "encoding",
     "timezone",
     "null_words",
     "date_formats",
     "number_format",
     "entities",
 )
-_FORMAT_KEYS = ("timezone", "null_words", "date_formats", "number_format")
+_FORMAT_KEYS = ("encoding", "timezone", "null_words", "date_formats", "number_format")
+_NATIVE_KEYS = ("folder", "files", "postgres", *_FORMAT_KEYS, "columns", "stage_dates")
 _BLOCK_KEYS = ("file", "where", *_FORMAT_KEYS, "columns", "custom_columns")
-_SOURCE_KEYS = ("column", "constant", "lookup")
+_SOURCE_KEYS = ("column", "constant", "lookup", "take", "source")
 # Names and addresses of people, lower case without signs: never a dimension.
 _PERSONAL_NAMES = frozenset(
     {
@@ -141,17 +77,8 @@ class ColumnSource:
     column: str | None = None
     constant: str | None = None
     lookup: tuple[str, str] | None = None  # (entity, column) whose text the source names instead of the key
-
-
-@dataclass(frozen=True, slots=True)
-class ValueFormats:
-    """How a file writes its values."""
-
-    timezone: str = "UTC"
-    null_words: tuple[str, ...] = ("",)
-    date_formats: tuple[str, ...] = ()
-    thousands: str = ""
-    decimal: str = "."
+    take: str | None = None  # the looked-up record's column that is wanted instead of its key
+    source: str | None = None  # the native source whose key the values are
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,6 +115,32 @@ class Block:
 
 
 @dataclass(frozen=True, slots=True)
+class Replica:
+    """A PostgreSQL database that holds a copy of a source."""
+
+    schema: str
+    dsn_env: str  # the environment variable with the connection string
+
+
+@dataclass(frozen=True, slots=True)
+class NativeSource:
+    """What the mapping says of one native source."""
+
+    catalog: Catalog
+    folder: Path
+    formats: ValueFormats
+    files: Mapping[str, str] = field(default_factory=dict)  # table -> file or glob
+    columns: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # table -> our column -> their field
+    stage_dates: Mapping[str, Mapping[str, str]] = field(default_factory=dict)  # table -> our stage -> their field
+    replica: Replica | None = None  # instead of the folder
+
+    @property
+    def name(self) -> str:
+        """The source's name, which is its key in the mapping, too."""
+        return self.catalog.source
+
+
+@dataclass(frozen=True, slots=True)
 class ExportMapping:
     """A checked mapping.yml."""
 
@@ -198,6 +151,8 @@ class ExportMapping:
     as_of_date: date | None = None
     history_starts_on: date | None = None
     currency: str | None = None
+    sources: tuple[str, ...] = ("export",)
+    natives: tuple[NativeSource, ...] = ()  # in the order of sources
     entities: Mapping[str, tuple[Block, ...]] = field(default_factory=dict)
 
     @property
@@ -209,38 +164,22 @@ class ExportMapping:
         """The custom columns of an entity, in order of first appearance."""
         return tuple(dict.fromkeys(name for block in self.entities.get(entity, ()) for name in block.custom_columns))
 
+    def attribute_fields(self, entity: str) -> dict[str, list[str]]:
+        """The dataset's own columns of an entity, over all sources, each with the fields that it is read from."""
+        fields: dict[str, list[str]] = {name: [] for name in self.custom_columns(entity)}
+        for block in self.entities.get(entity, ()):
+            for name, source in block.custom_columns.items():
+                fields[name] += [source.column] if source.column else []
+        for native in self.natives:
+            for table, names in native.columns.items():
+                if native.catalog.tables[table].entity == entity:
+                    for name, header in names.items():
+                        fields.setdefault(name, []).append(header)
+        return fields
+
     def is_provided(self, entity: str, column: str) -> bool:
         """Whether any block of the entity maps the column."""
         return any(column in block.sources for block in self.entities.get(entity, ()))
-
-
-def key_of(entity: str) -> str | None:
-    """The key column of an entity, or None for one without (stage_history)."""
-    return next((column.name for column in ENTITIES[entity] if column.is_key), None)
-
-
-def nearest(name: str, options: Iterable[str], count: int = 1, cutoff: float = 0.6) -> list[str]:
-    """The options spelt most like `name`, nearest first, upper and lower case alike."""
-    by_folded = {option.casefold(): option for option in options}
-    return [by_folded[near] for near in difflib.get_close_matches(name.casefold(), by_folded, count, cutoff)]
-
-
-def listed(problems: Sequence[str], separator: str = "; ") -> str:
-    """At most five problems in one line, and how many more there are."""
-    shown = separator.join(problems[:MAX_LISTED])
-    more = len(problems) - MAX_LISTED
-    return f"{shown}{separator}and {more} more" if more > 0 else shown
-
-
-def quoted(value: object, width: int = 60) -> str:
-    """A value as a message shows it: in quotation marks, on one line, cut where it is long."""
-    text = " ".join(str(value).split()) or str(value)
-    return f"'{text[:width]}...'" if len(text) > width else f"'{text}'"
-
-
-def display_path(path: Path, project_dir: Path) -> str:
-    """A path as messages name it: from the project root, never a machine's own path."""
-    return Path(os.path.relpath(path, project_dir)).as_posix()
 
 
 def load_mapping(project_dir: Path, data_dir: str) -> ExportMapping:
@@ -251,11 +190,16 @@ def load_mapping(project_dir: Path, data_dir: str) -> ExportMapping:
     project = Path(os.path.abspath(project_dir))
     folder = Path(os.path.abspath(project / data_dir))
     label = display_path(folder / MAPPING_FILE, project)
-    document = _load_yaml(folder / MAPPING_FILE, label)
+    document = load_yaml(
+        folder / MAPPING_FILE,
+        label,
+        "Write the mapping of your data there, or point the var data_dir to the folder that holds it.",
+        "Give it at least dataset and sources.",
+    )
     for key in document:
         _check_top_level_key(key, label)
+    sources = _source_names(document, label)
     formats = _formats(document, ValueFormats(), label, "")
-    entities = _entities(document.get("entities"), formats, label)
     mapping = ExportMapping(
         label=label,
         folder=folder,
@@ -264,7 +208,11 @@ def load_mapping(project_dir: Path, data_dir: str) -> ExportMapping:
         as_of_date=_day(document.get("as_of_date"), label, "as_of_date"),
         history_starts_on=_day(document.get("history_starts_on"), label, "history_starts_on"),
         currency=_currency(document.get("currency"), label),
-        entities=entities,
+        sources=sources,
+        natives=tuple(
+            _native(source, document.get(source), formats, folder, label) for source in sources if source != "export"
+        ),
+        entities=_entities(document.get("entities"), formats, label) if "export" in sources else {},
     )
     if not mapping.folders:
         raise ExportError(f'{label}: folders is empty. Name at least one folder, for example ".".')
@@ -279,35 +227,28 @@ def check_dimension_attributes(mapping: ExportMapping, attributes: Sequence[str]
     """
     for attribute in attributes:
         entity, _, column = attribute.partition(".")
-        if entity not in ENTITIES or not column:
+        if entity not in DIMENSION_ENTITIES or not column:
             raise ExportError(
                 f"The dimension attribute {quoted(attribute)} is not of the form entity.column. "
-                f"Name one of {', '.join(ENTITIES)} and a column of it, for example people.lead_source."
+                f"Name one of {', '.join(DIMENSION_ENTITIES)} and a column of it, for example people.lead_source."
             )
         canonical = [known.name for known in ENTITIES[entity]]
-        custom = mapping.custom_columns(entity)
+        custom = mapping.attribute_fields(entity)
         if entity == "people":
-            _check_not_personal(mapping, attribute, column)
+            _check_not_personal(attribute, column, custom.get(column, ()))
         if column in canonical or column in custom:
             continue
+        places = [f"{native.name}.columns" for native in mapping.natives]
+        places += [f"entities.{entity}.custom_columns"] if "export" in mapping.sources else []
         raise ExportError(
             f"The dimension attribute {quoted(attribute)} is no column that {mapping.label} maps"
-            f"{_did_you_mean(column, [*canonical, *custom], f'{entity}.')}. "
-            f"Map it under entities.{entity}.custom_columns, or mend the dimension."
+            f"{did_you_mean(column, [*canonical, *custom], f'{entity}.')}. "
+            f"Map it under {' or '.join(places)}, or mend the dimension."
         )
 
 
-def _check_not_personal(mapping: ExportMapping, attribute: str, column: str) -> None:
+def _check_not_personal(attribute: str, column: str, headers: Iterable[str]) -> None:
     """A dimension is published: refuse the columns of people that name or reach a person."""
-    headers = (
-        [
-            block.custom_columns[column].column or ""
-            for block in mapping.entities["people"]
-            if column in block.custom_columns
-        ]
-        if "people" in mapping.entities
-        else []
-    )
     for name in (column, *headers):
         if re.sub("[^a-z]", "", name.lower()) in _PERSONAL_NAMES:
             raise ExportError(
@@ -319,63 +260,47 @@ def _check_not_personal(mapping: ExportMapping, attribute: str, column: str) -> 
 # --- YAML -----------------------------------------------------------------------------------------
 
 
-class _UniqueKeyLoader(yaml.SafeLoader):
-    """Safe YAML that refuses a key given twice, where plain YAML silently keeps the last."""
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
-        seen: set[Hashable] = set()
-        for key_node, _ in node.value:
-            if key_node.tag == "tag:yaml.org,2002:merge":
-                continue
-            key = self.construct_object(key_node, deep=True)
-            if isinstance(key, Hashable) and key in seen:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key '{key}' is there twice", key_node.start_mark
-                )
-            seen.add(key)
-        return super().construct_mapping(node, deep)
-
-
-def _load_yaml(path: Path, label: str) -> dict[str, Any]:
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ExportError(f"{label} is not UTF-8 text. Save the file as UTF-8.") from error
-    except OSError as error:
-        raise ExportError(
-            f"{label} does not exist. Write the mapping of your export there, or point the var data_dir "
-            "to the folder that holds it."
-        ) from error
-    try:
-        document = yaml.load(text, _UniqueKeyLoader)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        line = f", line {mark.line + 1}" if mark else ""
-        raise ExportError(f"{label}{line}: not valid YAML ({error.problem}). Mend that line.") from error
-    except yaml.YAMLError as error:
-        raise ExportError(f"{label}: not valid YAML ({str(error).splitlines()[0]}). Mend the file.") from error
-    except ValueError as error:  # a scalar that looks like a date and is none, such as 2024-02-30
-        raise ExportError(f"{label}: not valid YAML ({error}). Mend or quote that value.") from error
-    if not isinstance(document, dict):
-        raise ExportError(f"{label} holds no keys. Give it at least dataset and entities.")
-    return {str(key): value for key, value in document.items()}
-
-
 # --- top level ------------------------------------------------------------------------------------
 
 
 def _check_top_level_key(key: str, label: str) -> None:
     # Unknown keys are dbt vars of the user's own; only a slip of the pen of ours is refused.
-    near = nearest(key, _TOP_LEVEL_KEYS, cutoff=_NEAR_MISS)
-    if key not in _TOP_LEVEL_KEYS and near:
+    known = (*_TOP_LEVEL_KEYS, *known_sources())
+    near = nearest(key, known, cutoff=_NEAR_MISS)
+    if key not in known and near:
         raise ExportError(f"{label}: {quoted(key)} is not a known key. Did you mean '{near[0]}'?")
+
+
+def _source_names(document: Mapping[str, Any], label: str) -> tuple[str, ...]:
+    known = known_sources()
+    value = document.get("sources")
+    if value is None:
+        given = [source for source in known if source in document] + ["export"] * ("entities" in document)
+        raise ExportError(
+            f"{label}: sources is missing. List what the dataset is read from, "
+            f"for example sources: [{', '.join(given or ['export'])}]."
+        )
+    names = _texts(value, label, "sources")
+    for name in names:
+        if name not in known:
+            raise ExportError(
+                f"{label}: sources lists {quoted(name)}, which is no source{did_you_mean(name, known)}. "
+                f"The sources are {', '.join(known)}."
+            )
+    if not names or len(set(names)) < len(names):
+        raise ExportError(f"{label}: sources {'lists one twice' if names else 'is empty'}. List each source once.")
+    for name in known:
+        key = "entities" if name == "export" else name
+        if key in document and name not in names:
+            raise ExportError(f"{label}: {key} is given, but sources does not list {name}. List it, or remove {key}.")
+    return names
 
 
 def _dataset(value: object, label: str) -> str:
     # It becomes part of file and folder names, so it may hold nothing that could leave them.
     if not isinstance(value, str) or not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9_-]*", value):
         raise ExportError(
-            f"{label}: dataset must be a name of letters, digits, _ and -, not {_shown(value)}. "
+            f"{label}: dataset must be a name of letters, digits, _ and -, not {shown(value)}. "
             "It names the build file and the releases folder; give each dataset its own."
         )
     return value
@@ -389,20 +314,30 @@ def _day(value: object, label: str, key: str) -> date | None:
             return date.fromisoformat(value)
         except ValueError:
             pass
-    raise ExportError(f"{label}: {key} is {_shown(value)}, which is not a date. Write it as 2024-12-31.")
+    raise ExportError(f"{label}: {key} is {shown(value)}, which is not a date. Write it as 2024-12-31.")
 
 
 def _currency(value: object, label: str) -> str | None:
     if value is None or (isinstance(value, str) and re.fullmatch(r"[A-Z]{3}", value)):
         return value
     raise ExportError(
-        f"{label}: currency is {_shown(value)}, which is not a currency code. Write three capitals, such as USD."
+        f"{label}: currency is {shown(value)}, which is not a currency code. Write three capitals, such as USD."
     )
 
 
 def _formats(block: Mapping[str, Any], inherited: ValueFormats, label: str, prefix: str) -> ValueFormats:
     """The value formats of the file or of one block, which keeps what it does not state itself."""
     formats = inherited
+    if "encoding" in block:
+        encoding = _text(block["encoding"], label, f"{prefix}encoding", "an encoding such as windows-1252")
+        try:
+            "".encode(encoding)
+        except LookupError:
+            raise ExportError(
+                f"{label}: {prefix}encoding is {quoted(encoding)}, which is not an encoding of text. "
+                "Write utf-8, utf-16, windows-1252 or latin-1, for example."
+            ) from None
+        formats = replace(formats, encoding=encoding)
     if "timezone" in block:
         zone = _text(block["timezone"], label, f"{prefix}timezone", "a time zone such as Europe/Paris")
         formats = replace(formats, timezone=zone.strip(BLANKS))
@@ -428,16 +363,98 @@ def _formats(block: Mapping[str, Any], inherited: ValueFormats, label: str, pref
 def _number_format(value: object, label: str, key: str) -> tuple[str, str]:
     mend = 'Write it as {thousands: ",", decimal: "."}, each one sign.'
     if not isinstance(value, dict) or not set(value) <= {"thousands", "decimal"}:
-        raise ExportError(f"{label}: {key} is {_shown(value)}. {mend}")
+        raise ExportError(f"{label}: {key} is {shown(value)}. {mend}")
     thousands = value.get("thousands", "") or ""
     decimal = value.get("decimal", ".")
     for sign, may_be_empty in ((thousands, True), (decimal, False)):
         is_sign = isinstance(sign, str) and len(sign) == 1 and not re.match(r"[\w+-]", sign)
         if not is_sign and not (sign == "" and may_be_empty):
-            raise ExportError(f"{label}: {key} holds {_shown(sign)}, which is not a sign between digits. {mend}")
+            raise ExportError(f"{label}: {key} holds {shown(sign)}, which is not a sign between digits. {mend}")
     if thousands == decimal:
         raise ExportError(f"{label}: {key} gives {quoted(decimal)} both meanings. {mend}")
     return thousands, decimal
+
+
+# --- native sources -------------------------------------------------------------------------------
+
+
+def _native(source: str, value: object, inherited: ValueFormats, folder: Path, label: str) -> NativeSource:
+    catalog = load_catalog(source)
+    block = {} if value is None else value
+    if not isinstance(block, dict):
+        raise ExportError(f"{label}: {source} is {shown(block)}. Give it keys such as folder, or leave it out.")
+    for key in block:
+        if key not in _NATIVE_KEYS:
+            raise ExportError(
+                f"{label}: {source}.{key} is not a known key{did_you_mean(str(key), _NATIVE_KEYS)}. "
+                f"A source has {', '.join(_NATIVE_KEYS)}."
+            )
+    words = tuple(dict.fromkeys((*NATIVE_NULL_WORDS, *inherited.null_words)))
+    where = _text(block.get("folder", source), label, f"{source}.folder", "the name of a folder")
+    files = _per_table(block, "files", catalog, label)
+    return NativeSource(
+        catalog=catalog,
+        folder=Path(os.path.abspath(folder / where)),
+        formats=_formats(block, replace(inherited, null_words=words), label, f"{source}."),
+        files={
+            table: _text(file, label, f"{source}.files.{table}", "the name of a file or a glob").strip()
+            for table, file in files.items()
+        },
+        columns=_fields(block, "columns", catalog, label),
+        stage_dates=_fields(block, "stage_dates", catalog, label),
+        replica=_replica(block, source, label),
+    )
+
+
+def _replica(block: Mapping[str, Any], source: str, label: str) -> Replica | None:
+    value = block.get("postgres")
+    if value is None:
+        return None
+    place = f"{source}.postgres"
+    if not isinstance(value, dict) or set(value) != {"schema", "dsn_env"}:
+        raise ExportError(f"{label}: {place} is {shown(value)}. Write it as {{schema: name, dsn_env: VARIABLE}}.")
+    if "folder" in block:
+        raise ExportError(f"{label}: {source} has both a folder and postgres. Keep the one that it is read from.")
+    return Replica(
+        schema=_text(value["schema"], label, f"{place}.schema", "the name of a schema"),
+        dsn_env=_text(value["dsn_env"], label, f"{place}.dsn_env", "the name of an environment variable"),
+    )
+
+
+def _per_table(block: Mapping[str, Any], key: str, catalog: Catalog, label: str) -> dict[str, Any]:
+    """The block's `key`, whose keys are tables of the catalog."""
+    value = block.get(key)
+    place = f"{catalog.source}.{key}"
+    if value is not None and not isinstance(value, dict):
+        raise ExportError(f"{label}: {place} is {shown(value)}. Write it as table: ...")
+    for table in value or {}:
+        if table not in catalog.tables:
+            raise ExportError(
+                f"{label}: {place}.{table} is no table of {catalog.source}"
+                f"{did_you_mean(str(table), catalog.tables)}. The tables are {', '.join(catalog.tables)}."
+            )
+    return dict(value or {})
+
+
+def _fields(block: Mapping[str, Any], key: str, catalog: Catalog, label: str) -> dict[str, dict[str, str]]:
+    """Their field for each name of ours, by table."""
+    fields: dict[str, dict[str, str]] = {}
+    for table, names in _per_table(block, key, catalog, label).items():
+        place = f"{catalog.source}.{key}.{table}"
+        if not isinstance(names, dict):
+            raise ExportError(f"{label}: {place} is {shown(names)}. Write it as our name: their field.")
+        fields[table] = {}
+        for name, spec in names.items():
+            if not re.fullmatch(r"[a-z][a-z0-9_]*", str(name)):
+                raise ExportError(
+                    f"{label}: {place}.{name} is not a name of ours. "
+                    "Use lower-case letters, digits and _, beginning with a letter."
+                )
+            try:
+                fields[table][str(name)] = _source_column(spec)
+            except _SpecError as error:
+                raise ExportError(f"{label}: {place}.{name} {error}. Write the name of a field of theirs.") from None
+    return fields
 
 
 # --- entities -------------------------------------------------------------------------------------
@@ -445,15 +462,13 @@ def _number_format(value: object, label: str, key: str) -> tuple[str, str]:
 
 def _entities(value: object, formats: ValueFormats, label: str) -> dict[str, tuple[Block, ...]]:
     if not isinstance(value, dict) or not value:
-        raise ExportError(f"{label}: entities maps nothing. Map at least entities.opportunities.")
+        raise ExportError(f"{label}: entities maps nothing. Map at least one entity, for example opportunities.")
     for entity in value:
         if entity not in ENTITIES:
             raise ExportError(
-                f"{label}: entities.{entity} is not an entity{_did_you_mean(str(entity), ENTITIES)}. "
+                f"{label}: entities.{entity} is not an entity{did_you_mean(str(entity), ENTITIES)}. "
                 f"The entities are {', '.join(ENTITIES)}."
             )
-    if "opportunities" not in value:
-        raise ExportError(f"{label}: entities.opportunities is missing. Map at least the opportunities.")
     entities: dict[str, tuple[Block, ...]] = {}
     for entity, blocks in value.items():
         key = f"entities.{entity}"
@@ -468,11 +483,11 @@ def _entities(value: object, formats: ValueFormats, label: str) -> dict[str, tup
 
 def _block(value: object, entity: str, key: str, inherited: ValueFormats, label: str) -> Block:
     if not isinstance(value, dict):
-        raise ExportError(f"{label}: {key} is {_shown(value)}. Give it a file and its columns.")
+        raise ExportError(f"{label}: {key} is {shown(value)}. Give it a file and its columns.")
     for name in value:
         if name not in _BLOCK_KEYS:
             raise ExportError(
-                f"{label}: {key}.{name} is not a known key{_did_you_mean(str(name), _BLOCK_KEYS)}. "
+                f"{label}: {key}.{name} is not a known key{did_you_mean(str(name), _BLOCK_KEYS)}. "
                 f"A block has {', '.join(_BLOCK_KEYS)}."
             )
     return Block(
@@ -490,11 +505,11 @@ def _where(value: object, label: str, key: str) -> tuple[tuple[str, str | bool],
     if value is None:
         return ()
     if not isinstance(value, dict):
-        raise ExportError(f"{label}: {key} is {_shown(value)}. Write it as {{source column: value}}.")
+        raise ExportError(f"{label}: {key} is {shown(value)}. Write it as {{source column: value}}.")
     conditions: list[tuple[str, str | bool]] = []
     for column, wanted in value.items():
         if wanted is None or isinstance(wanted, (dict, list)):
-            raise ExportError(f"{label}: {key}.{column} is {_shown(wanted)}. Give it one value.")
+            raise ExportError(f"{label}: {key}.{column} is {shown(wanted)}. Give it one value.")
         text = wanted if isinstance(wanted, bool) else str(wanted).strip(BLANKS)
         conditions.append((str(column).strip(BLANKS), text))
     return tuple(conditions)
@@ -503,7 +518,7 @@ def _where(value: object, label: str, key: str) -> tuple[tuple[str, str | bool],
 def _columns(value: object, entity: str, key: str, label: str) -> dict[str, ColumnSource]:
     canonical = {column.name: column for column in ENTITIES[entity]}
     if value is not None and not isinstance(value, dict):
-        raise ExportError(f"{label}: {key}.columns is {_shown(value)}. Write it as canonical column: source column.")
+        raise ExportError(f"{label}: {key}.columns is {shown(value)}. Write it as canonical column: source column.")
     columns = {str(name): spec for name, spec in (value or {}).items()}
     unknown = [
         quoted(name) + (f" (nearest: '{near[0]}')" if (near := nearest(name, canonical)) else "")
@@ -528,7 +543,7 @@ def _custom_columns(value: object, entity: str, key: str, label: str) -> dict[st
     if value is None:
         return {}
     if not isinstance(value, dict):
-        raise ExportError(f"{label}: {key}.custom_columns is {_shown(value)}. Write it as column: source column.")
+        raise ExportError(f"{label}: {key}.custom_columns is {shown(value)}. Write it as column: source column.")
     taken = {"source_file", "source_row", *(column.name for column in ENTITIES[entity])}
     columns = {str(name): spec for name, spec in value.items()}
     for name in columns:
@@ -573,7 +588,7 @@ def _source(spec: object, column: CanonicalColumn) -> ColumnSource:
         return ColumnSource(column=_source_column(spec))
     unknown = [str(name) for name in spec if name not in _SOURCE_KEYS]
     if unknown:
-        raise _SpecError(f"has the unknown key {quoted(unknown[0])}{_did_you_mean(unknown[0], _SOURCE_KEYS)}")
+        raise _SpecError(f"has the unknown key {quoted(unknown[0])}{did_you_mean(unknown[0], _SOURCE_KEYS)}")
     if "constant" in spec:
         if len(spec) > 1:
             raise _SpecError("has a constant beside a column or lookup")
@@ -581,20 +596,32 @@ def _source(spec: object, column: CanonicalColumn) -> ColumnSource:
     if "column" not in spec:
         raise _SpecError("names no column")
     source_column = _source_column(spec["column"])
+    if "source" in spec:
+        natives = [name for name in known_sources() if name != "export"]
+        if spec["source"] not in natives:
+            raise _SpecError(f"is of the source {shown(spec['source'])}; the systems are {', '.join(natives)}")
+        if column.type != "text" or "lookup" in spec:
+            raise _SpecError(f"is of a source and {'looked up' if column.type == 'text' else 'no text'}")
+        return ColumnSource(column=source_column, source=str(spec["source"]))
     if "lookup" not in spec:
+        if "take" in spec:
+            raise _SpecError("takes a column of no lookup")
         return ColumnSource(column=source_column)
     entity, _, target = str(spec["lookup"]).partition(".")
     if not entity or not target:
-        raise _SpecError(f"has the lookup {_shown(spec['lookup'])}, which is not entity.column")
+        raise _SpecError(f"has the lookup {shown(spec['lookup'])}, which is not entity.column")
     if column.type != "text" or column.is_key:
         raise _SpecError(f"cannot be looked up, for it is {'the key' if column.is_key else 'no text'}")
-    return ColumnSource(column=source_column, lookup=(entity, target))
+    take = spec.get("take")
+    if take is not None and not isinstance(take, str):
+        raise _SpecError(f"takes {shown(take)}, not a column")
+    return ColumnSource(column=source_column, lookup=(entity, target), take=take)
 
 
 def _source_column(value: object) -> str:
     # YAML reads bare No, Yes, On as booleans and ~ as nothing: such headers need quotation marks.
     if isinstance(value, bool) or not isinstance(value, (str, int, float)) or not str(value).strip(BLANKS):
-        raise _SpecError(f"is {_shown(value)}, not the name of a source column (quote the name if it is one)")
+        raise _SpecError(f"is {shown(value)}, not the name of a source column (quote the name if it is one)")
     return str(value).strip(BLANKS)
 
 
@@ -603,6 +630,7 @@ _CONSTANTS: Mapping[ColumnType, str] = MappingProxyType(
         "text": "text",
         "integer": "a whole number",
         "amount": "a number",
+        "number": "a number",
         "timestamp": "a timestamp",
         "date": "a date",
         "boolean": "true or false",
@@ -614,11 +642,11 @@ def _constant(value: object, column_type: ColumnType) -> str:
     """The text of a constant of the column's type, in the form that every value parser understands."""
     text: str | None = None
     is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if column_type == "text" and (isinstance(value, str) or is_number) and str(value).strip():
+    if column_type in ("text", "email") and (isinstance(value, str) or is_number) and str(value).strip():
         text = str(value).strip()
     elif column_type == "integer" and isinstance(value, int) and is_number:
         text = str(value)
-    elif column_type == "amount" and is_number:
+    elif column_type in ("amount", "number") and is_number:
         number = Decimal(str(value))
         text = str(number) if number.is_finite() and abs(number) < 10**16 else None
     elif column_type == "boolean" and isinstance(value, bool):
@@ -626,7 +654,7 @@ def _constant(value: object, column_type: ColumnType) -> str:
     elif column_type in ("date", "timestamp"):
         text = _constant_moment(value, column_type)
     if text is None:
-        raise _SpecError(f"has the constant {_shown(value)}, which is not {_CONSTANTS[column_type]}")
+        raise _SpecError(f"has the constant {shown(value)}, which is not {_CONSTANTS[column_type]}")
     return text
 
 
@@ -666,6 +694,11 @@ def _check_lookups(mapping: ExportMapping) -> None:
                     f"{place}, but entities.{entity} maps no text column {column}. "
                     f"Map it, or look up one of {', '.join(mapped)}."
                 )
+            if source.take is not None and source.take not in mapped:
+                raise ExportError(
+                    f"{place} and takes {source.take}, but entities.{entity} maps no text column {source.take}. "
+                    f"Map it, or take one of {', '.join(mapped)}."
+                )
 
 
 # --- small parsers --------------------------------------------------------------------------------
@@ -674,28 +707,13 @@ def _check_lookups(mapping: ExportMapping) -> None:
 def _text(value: object, label: str, key: str, what: str) -> str:
     if isinstance(value, str) and value.strip():
         return value
-    raise ExportError(f"{label}: {key} is {_shown(value)}. Give it {what}.")
+    raise ExportError(f"{label}: {key} is {shown(value)}. Give it {what}.")
 
 
 def _texts(value: object, label: str, key: str) -> tuple[str, ...]:
     if not isinstance(value, list):
-        raise ExportError(f'{label}: {key} is {_shown(value)}, not a list. Write it as ["..."].')
+        raise ExportError(f'{label}: {key} is {shown(value)}, not a list. Write it as ["..."].')
     for item in value:
         if isinstance(item, bool) or not isinstance(item, (str, int, float)):
-            raise ExportError(f"{label}: {key} holds {_shown(item)}, which is not text. Put it in quotation marks.")
+            raise ExportError(f"{label}: {key} holds {shown(item)}, which is not text. Put it in quotation marks.")
     return tuple(str(item) for item in value)
-
-
-def _shown(value: object) -> str:
-    if value is None:
-        return "empty"
-    if isinstance(value, dict):
-        return "a mapping"
-    if isinstance(value, list):
-        return "a list"
-    return quoted(str(value).lower() if isinstance(value, bool) else value)
-
-
-def _did_you_mean(name: str, options: Iterable[str], prefix: str = "") -> str:
-    near = nearest(name, options)
-    return f" (did you mean '{prefix}{near[0]}'?)" if near else ""

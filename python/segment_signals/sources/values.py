@@ -12,16 +12,32 @@ from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
 
-from segment_signals.sources.mapping import ColumnType, ValueFormats
+from segment_signals.sources.formats import ValueFormats
+from segment_signals.sources.shapes import ColumnType
 
 SQL_TYPES: Mapping[ColumnType, str] = MappingProxyType(
     {
         "text": "varchar",
         "integer": "bigint",
         "amount": "decimal(18,2)",
+        "number": "double",
         "timestamp": "timestamp",
         "date": "date",
         "boolean": "boolean",
+        "email": "varchar",
+    }
+)
+# Of the engine's types: how native() reads them. What is not here is read as text.
+_ENGINE_KINDS: Mapping[str, str] = MappingProxyType(
+    {
+        **dict.fromkeys(("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT"), "whole"),
+        **dict.fromkeys(("UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT"), "whole"),
+        **dict.fromkeys(("FLOAT", "DOUBLE"), "float"),
+        **dict.fromkeys(("TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS"), "stamp"),
+        "DECIMAL": "decimal",
+        "TIMESTAMP WITH TIME ZONE": "zoned",
+        "DATE": "day",
+        "BOOLEAN": "boolean",
     }
 )
 TRUE_WORDS = ("true", "t", "yes", "1")
@@ -31,6 +47,7 @@ FALSE_WORDS = ("false", "f", "no", "0")
 _DAY = r"\d{4}-\d{2}-\d{2}"
 _CLOCK = r"[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?"
 _ZONE = r"(?:Z| ?UTC| ?GMT| ?[+-](?:0\d|1[0-5])(?::?[0-5]\d)?)"
+_EPOCH = r"\d{10}(?:\d{3})?"
 _SPACES = " \u00a0\u202f"  # what a locale writes for "a space between thousands"
 
 
@@ -68,16 +85,56 @@ def typed(
         return _timestamp(value, formats, reporting_timezone)
     if column_type == "date":
         return _date(value, formats, reporting_timezone)
-    if column_type == "amount":
-        return f"try_cast({_number(value, formats)} as {SQL_TYPES['amount']})"
+    if column_type in ("amount", "number"):
+        return f"try_cast({_number(value, formats)} as {SQL_TYPES[column_type]})"
     if column_type == "integer":
         return _integer(value, formats)
+    if column_type == "email":
+        # One sign between two texts; anything else is no address and reaches nobody.
+        return f"case when {value} like '%_@_%' and {value} not like '%@%@%' then lower({value}) end"
     if column_type == "boolean":
         return (
             f"case when lower({value}) in {one_of(TRUE_WORDS)} then true "
             f"when lower({value}) in {one_of(FALSE_WORDS)} then false end"
         )
     return value
+
+
+def engine_kind(engine_type: str) -> str:
+    """How a column of the engine's type is read: whole, float, decimal, stamp, zoned, day, boolean or text."""
+    return _ENGINE_KINDS.get(engine_type.partition("(")[0], "text")
+
+
+def native(
+    value: str, kind: str, column_type: ColumnType, formats: ValueFormats, reporting_timezone: str
+) -> str | None:
+    """The SQL of a value that the engine has typed (see engine_kind) as the column's type; None: read its text."""
+    is_number = kind in ("whole", "float", "decimal")
+    if column_type == "timestamp":
+        if is_number:
+            return _epoch_stamp(f"try_cast({value} as bigint)", reporting_timezone)
+        moments = {
+            "stamp": _local(f"cast({value} as timestamp)", formats, reporting_timezone),
+            "zoned": f"timezone({literal(reporting_timezone)}, {value})",
+            "day": f"cast({value} as timestamp)",
+        }
+        return moments.get(kind)
+    if column_type == "date":
+        if is_number:
+            return f"cast({_epoch_stamp(f'try_cast({value} as bigint)', reporting_timezone)} as date)"
+        days = {
+            "stamp": _day_of(f"cast({value} as timestamp)", formats, reporting_timezone),
+            "zoned": f"cast(timezone({literal(reporting_timezone)}, {value}) as date)",
+            "day": value,
+        }
+        return days.get(kind)
+    if column_type in ("amount", "number") and is_number:
+        return f"try_cast({value} as {SQL_TYPES[column_type]})"
+    if column_type == "integer" and is_number:
+        return f"case when {value} = trunc({value}) then try_cast({value} as bigint) end"
+    if column_type == "boolean" and kind == "boolean":
+        return value
+    return None
 
 
 def date_format_probe(date_format: str) -> str:
@@ -118,15 +175,30 @@ def _kind(date_format: str) -> str:
     return "stamp" if directives & set("HIMSfgnpXcT") else "day"
 
 
-def _attempts(iso: str, parsed: Mapping[str, str]) -> str:
-    """The first reading that succeeds: ISO 8601, or the mapping's formats in their order.
+def _attempts(iso: str, parsed: Mapping[str, str], epoch: str) -> str:
+    """The first reading that succeeds: ISO 8601, the mapping's formats in their order, or an epoch.
 
     ISO goes first because a format that fails is slow. Only a format that begins like ISO could read the same
     text another way (as %Y-%d-%m does), and such a one goes before.
     """
     before = [sql for date_format, sql in parsed.items() if date_format.startswith("%Y-")]
     after = [sql for date_format, sql in parsed.items() if not date_format.startswith("%Y-")]
-    return f"coalesce({', '.join([*before, iso, *after])})"
+    return f"coalesce({', '.join([*before, iso, *after, epoch])})"
+
+
+def _epoch_stamp(number: str, reporting_timezone: str) -> str:
+    """The moment that a whole number counts in milliseconds (13 digits) or seconds (10 digits) since 1970 in UTC."""
+    moment = (
+        f"case when abs({number}) >= 100000000000 then epoch_ms({number}) else make_timestamp({number} * 1000000) end"
+    )
+    if reporting_timezone == "UTC":
+        return f"({moment})"
+    return f"timezone({literal(reporting_timezone)}, timezone('UTC', {moment}))"
+
+
+def _epoch(value: str, reporting_timezone: str) -> str:
+    number = f"try_cast({value} as bigint)"
+    return f"case when {_matches(value, _EPOCH)} then {_epoch_stamp(number, reporting_timezone)} end"
 
 
 def _timestamp(value: str, formats: ValueFormats, reporting_timezone: str) -> str:
@@ -145,16 +217,21 @@ def _timestamp(value: str, formats: ValueFormats, reporting_timezone: str) -> st
         f"when {_matches(value, _DAY + _CLOCK)} then {_local(moment, formats, reporting_timezone)} "
         f"when {_matches(value, _DAY + _CLOCK + _ZONE)} then {_zoned(value, reporting_timezone)} end",
         parsed,
+        _epoch(value, reporting_timezone),
     )
+
+
+def _day_of(moment: str, formats: ValueFormats, reporting_timezone: str) -> str:
+    # Exports pad a day with 00:00:00; shifting that to another zone would move it to the day before.
+    local = _local(moment, formats, reporting_timezone)
+    if local == moment:
+        return f"cast({moment} as date)"
+    return f"cast(if({moment} = date_trunc('day', {moment}), {moment}, {local}) as date)"
 
 
 def _date(value: str, formats: ValueFormats, reporting_timezone: str) -> str:
     def day_of(moment: str) -> str:
-        # Exports pad a day with 00:00:00; shifting that to another zone would move it to the day before.
-        local = _local(moment, formats, reporting_timezone)
-        if local == moment:
-            return f"cast({moment} as date)"
-        return f"cast(if({moment} = date_trunc('day', {moment}), {moment}, {local}) as date)"
+        return _day_of(moment, formats, reporting_timezone)
 
     parsed = {}
     for date_format in formats.date_formats:
@@ -170,6 +247,7 @@ def _date(value: str, formats: ValueFormats, reporting_timezone: str) -> str:
         f"when {_matches(value, _DAY + _CLOCK + _ZONE)} "
         f"then cast({_zoned(value, reporting_timezone)} as date) end",
         parsed,
+        f"cast({_epoch(value, reporting_timezone)} as date)",
     )
 
 

@@ -4,7 +4,7 @@ Every rate comes as an estimate and an effective sample (`Rates`), whatever it w
 
 - `followed_rates`: counts of a fully followed cohort; the effective sample is the number of records;
 - `censored_rates`: a cumulative incidence with open records, from its variance;
-- `clustered_rates`: people who share accounts, from the accounts' sums.
+- `clustered_rates`: either of these where records hang together, as deals of one account do (`clusters`).
 
 `contrast` then serves them all: Fisher's mid-p on the table of effective counts, which for fully followed cohorts is
 the table itself, and Newcombe's interval. A z-test with the pooled (score) variance would be simpler, but not honest
@@ -12,7 +12,7 @@ where a small segment meets a large rest: at a rate of 3 %, 40 records differ fr
 0.5 % of the cases by the score test, in 30 % by Wald's, in 0.03 % by mid-p.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -39,7 +39,7 @@ class Rates:
         rate: 0 to 1, NaN where there is none.
         n: records.
         effective_n: rate x (1 - rate) / variance of the rate.
-        df: degrees of freedom of the variance; infinite where counts give it.
+        df: degrees of freedom of the variance; infinite where every record was followed.
     """
 
     rate: Floats
@@ -90,66 +90,13 @@ def censored_rates(
     return Rates(np.where(np.isnan(sample), np.nan, floats(rate)), n, sample, df)
 
 
-@dataclass(frozen=True)
-class ClusterSums:
-    """Sums over the accounts c of k groups, where account c has n_c records of which x_c converted; shapes (k,)."""
+def clustered_rates(rates: Rates, design_effect: ArrayLike) -> Rates:
+    """The same rates of records that hang together in clusters, shapes (k,): fewer effective records.
 
-    cluster_count: Floats
-    n: Floats
-    x: Floats
-    nn: Floats
-    nx: Floats
-    xx: Floats
-
-    def __sub__(self, part: "ClusterSums") -> "ClusterSums":
-        """The rest of a population whose accounts lie wholly in the part or wholly outside."""
-        return ClusterSums(
-            self.cluster_count - part.cluster_count,
-            self.n - part.n,
-            self.x - part.x,
-            self.nn - part.nn,
-            self.nx - part.nx,
-            self.xx - part.xx,
-        )
-
-
-def clustered_rates(sums: ClusterSums) -> Rates:
-    """Rates of records clustered in accounts, with the sandwich variance of a ratio of means.
-
-    variance = C / (C - 1) x sum over clusters of (x_c - p n_c)^2 / n^2 (Cochran 1977, eq. 6.13; Liang and Zeger 1986),
-    at least that of independent records. Where it is 0 the sample is n^2 / nn, the number of equally large accounts
-    with that concentration: the least the records can be worth. Degrees of freedom: that number less one, which is
-    clusters - 1 for accounts of one size and less where a few accounts hold most records. NaN for fewer than two.
-
-    Groups that share accounts (a person's source, say) have positively correlated rates; taking them for independent
-    makes a contrast of the two too wide, never too narrow.
+    Groups that share clusters (a deal's source, say, where accounts have deals of several) have positively correlated
+    rates; taking them for independent makes a contrast of the two too wide, never too narrow.
     """
-    rate = ratio(sums.x, sums.n)
-    squares = np.maximum(sums.xx - 2 * rate * sums.nx + rate**2 * sums.nn, 0)
-    variance = ratio(sums.cluster_count, sums.cluster_count - 1) * ratio(squares, sums.n**2)
-    concentration = ratio(sums.n**2, sums.nn)
-    usable = (sums.cluster_count >= 2) & (concentration > 1)
-    sample = np.where(usable, effective_sample(rate, variance, sums.n, concentration), np.nan)
-    df = np.where(usable, concentration - 1, np.nan)
-    return Rates(np.where(usable, rate, np.nan), sums.n, sample, df)
-
-
-def rest_of(total: Rates, segment: Rates) -> Rates:
-    """The population without the segment, for followed or censored rates; shapes (k,), the total repeated.
-
-    Exact for fully followed cohorts. With open records the rest's incidence is what the segment leaves of the total,
-    its effective sample the total's per record: exact in the limit where the segment is censored like the rest, as
-    administrative censoring by calendar month is. With a quarter of the records mature, and segments of 10 to 90 % of
-    the population, contrasts were as good as with the rest's own estimate. For clustered rates subtract `ClusterSums`.
-    NaN where nothing is left.
-    """
-    left = total.n - segment.n
-    left = np.where(left > 0, left, np.nan)
-    converted = total.n * total.rate - np.where(segment.n > 0, segment.n * segment.rate, 0)
-    rate = np.clip(ratio(converted, left), 0, 1)
-    sample = np.where(np.isnan(rate), np.nan, ratio(total.effective_n, total.n) * left)
-    df = ratio(total.df, total.n) * left
-    return Rates(rate, np.where(np.isnan(left), 0, left), sample, df)
+    return replace(rates, effective_n=ratio(rates.effective_n, design_effect))
 
 
 @dataclass(frozen=True)
@@ -165,8 +112,8 @@ class RateContrast:
 def contrast(first: Rates, second: Rates, confidence: float = 0.95) -> RateContrast:
     """Difference of two independent rates, its Newcombe interval, and Fisher's mid-p of no difference; shapes (k,).
 
-    With variances estimated from few clusters the p-value's normal deviate is referred to Student's t, with the
-    degrees of freedom of the two combined as Satterthwaite's.
+    With variances estimated from few followed records the p-value's normal deviate is referred to Student's t, with
+    the degrees of freedom of the two combined as Satterthwaite's.
     """
     limits = difference_interval(first.rate, first.interval(confidence), second.rate, second.interval(confidence))
     p_value = fisher_mid_p(

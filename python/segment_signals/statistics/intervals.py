@@ -43,7 +43,7 @@ def wilson_interval(
         rate: shape (k,), 0 to 1.
         effective_n: shape (k,), rate x (1 - rate) / variance; the number of records where all were followed.
         confidence: two-sided, 0 to 1.
-        df: degrees of freedom of the variance, where few clusters or few followed records give it; infinite otherwise.
+        df: degrees of freedom of the variance, where few followed records give it; infinite otherwise.
 
     Returns:
         Limits within 0 to 1; NaN where the rate is NaN or the sample is not positive.
@@ -65,7 +65,8 @@ def effective_sample(rate: ArrayLike, variance: ArrayLike, n: ArrayLike, followe
     where the rate is 0 or 1 or the variance is 0, because the variance is then no measure of what is not known.
     """
     p, v, whole, followed = np.broadcast_arrays(floats(rate), floats(variance), floats(n), floats(followed_n))
-    degenerate = (p <= 0) | (p >= 1) | (v <= 0)
+    # A product-limit estimate of 1 may be a rounding error below it, with a variance that is nothing else.
+    degenerate = (p < ROUNDING) | (1 - p < ROUNDING) | (v <= 0)
     sample = np.minimum(ratio(p * (1 - p), np.where(degenerate, np.nan, v)), whole)
     sample = np.where(degenerate, np.maximum(followed, 1), sample)
     return np.where(np.isnan(p) | (whole <= 0), np.nan, sample)
@@ -104,6 +105,14 @@ class Moments:
         spread = np.where(spread <= ROUNDING * np.abs(self.square_total), 0, spread)
         return np.where(self.n >= 2, ratio(spread, self.n - 1), np.nan)
 
+    def clustered(self, design_effect: ArrayLike) -> "Moments":
+        """The moments of the independent records that these are worth (`clusters.design_effect`), shape (k,).
+
+        The mean stays, and the variance becomes spread / (n - design effect), which is without bias where the n
+        records hang together in clusters; spread / (n - 1) is too small.
+        """
+        return Moments(*(ratio(sums, design_effect) for sums in (self.n, self.total, self.square_total)))
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -117,23 +126,26 @@ class Comparison:
 
 
 def compare_means(first: Moments, second: Moments, confidence: float = 0.95) -> Comparison:
-    """Difference of means first - second by Welch's t (Welch 1947), in the unit of the samples.
+    """Difference of means first - second, in the unit of the samples, by Student's t without a common variance.
+
+    The degrees of freedom are those of the smaller sample, with which the test is never beyond its level for normal
+    samples of any two spreads (Mickey and Brown 1966, "Bounds on the distribution functions of the Behrens-Fisher
+    statistic", Ann. Math. Statist. 37). Welch's are more, and right at 5 %; but a page claims at 0.01 % and less,
+    where Welch's test of 20 records against 240 finds 1.3 times as many differences by chance as it should.
 
     NaN where a sample has fewer than 2 records, or neither has any spread: nothing then says how precise it is.
     """
-    part_1, part_2 = ratio(first.variance, first.n), ratio(second.variance, second.n)
-    squared_error = part_1 + part_2
+    squared_error = ratio(first.variance, first.n) + ratio(second.variance, second.n)
     squared_error = np.where(squared_error > 0, squared_error, np.nan)
-    share_1, share_2 = part_1 / squared_error, part_2 / squared_error
-    df = ratio(1, ratio(share_1**2, first.n - 1) + ratio(share_2**2, second.n - 1))
     error = root(squared_error)
     estimate = np.where(np.isnan(error), np.nan, first.mean - second.mean)
+    df = np.where(np.isnan(error), np.nan, np.minimum(first.n, second.n) - 1)
     half = t_quantile(df, confidence) * error
     return Comparison(estimate, estimate - half, estimate + half, t_p_value(estimate / error, df), df)
 
 
 def compare_geometric_means(first: Moments, second: Moments, confidence: float = 0.95) -> Comparison:
-    """Ratio of geometric means first / second from moments of natural logs: Welch's t on the log scale.
+    """Ratio of geometric means first / second from moments of natural logs: `compare_means` on the log scale.
 
     A ratio of 1.2 means typically 20 % larger. Where amounts are log-normal with one spread it is the ratio of the
     arithmetic means as well. Values must be positive: for days add one before the log, and say so.

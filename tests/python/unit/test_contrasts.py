@@ -1,22 +1,18 @@
-"""Contrasts: mid-p by enumeration, cluster variance against statsmodels, levels on simulated cohorts."""
+"""Contrasts: mid-p by enumeration, intervals against statsmodels, levels on simulated cohorts."""
 
 from fractions import Fraction
 from math import comb
 
 import numpy as np
-import pandas as pd
 import pytest
-import statsmodels.formula.api as smf
 from scipy import stats
 from segment_signals.statistics.contrasts import (
-    ClusterSums,
     Rates,
     censored_rates,
     clustered_rates,
     contrast,
     fisher_mid_p,
     followed_rates,
-    rest_of,
 )
 from statsmodels.stats.proportion import confint_proportions_2indep
 
@@ -85,23 +81,6 @@ def test_interval_equals_statsmodels() -> None:
     np.testing.assert_allclose(np.array([got.low, got.high]).T, expected, atol=1e-12)
 
 
-def test_segment_and_rest_make_the_total() -> None:
-    converted, entered = np.array([3, 40, 7]), np.array([20, 100, 0])
-    segment, total = followed_rates([3, 40, 0], entered), followed_rates(np.full(3, 43), np.full(3, 120))
-    rest = rest_of(total, segment)
-    np.testing.assert_allclose(rest.rate * rest.effective_n, [40, 3, 43])
-    np.testing.assert_allclose(rest.effective_n, [100, 20, 120])
-    # Of two segments each is the other's rest.
-    got = contrast(segment, rest)
-    assert got.difference[0] == -got.difference[1]
-    assert got.p_value[0] == pytest.approx(got.p_value[1], rel=1e-12)
-    assert np.isnan(got.p_value[2])
-    alone = rest_of(followed_rates([40], [100]), followed_rates([40], [100]))
-    assert np.isnan(alone.rate[0])
-    assert alone.n[0] == 0
-    assert converted.sum() == 50
-
-
 def test_mature_records_set_the_degrees_of_freedom() -> None:
     # 8 of 30 mature: 8 x 30 / 22.
     rates = censored_rates([0.5, 0.5, 0.5], [0.01] * 3, [30, 30, 30], [25] * 3, [8, 30, 0])
@@ -109,64 +88,14 @@ def test_mature_records_set_the_degrees_of_freedom() -> None:
     np.testing.assert_allclose(rates.effective_n, [25, 25, 25])
 
 
-def cluster_sums(n: np.ndarray, x: np.ndarray) -> ClusterSums:
-    """Sums over the clusters in each row; clusters of 0 records do not count."""
-    return ClusterSums(*(values.sum(axis=1).astype(np.float64) for values in (n > 0, n, x, n * n, n * x, x * x)))
-
-
-def test_cluster_variance_equals_statsmodels() -> None:
-    draws = np.random.default_rng(9)
-    n = draws.integers(1, 9, (1, 40))
-    x = draws.binomial(n, draws.beta(1, 3, n.shape))
-    records = pd.DataFrame(
-        {
-            "y": np.concatenate([np.arange(size) < hits for size, hits in zip(n[0], x[0], strict=True)]).astype(float),
-            "account": np.repeat(np.arange(40), n[0]),
-        }
-    )
-    fit = smf.ols("y ~ 1", records).fit(cov_type="cluster", cov_kwds={"groups": records["account"]})
-    rates = clustered_rates(cluster_sums(n, x))
-    assert rates.rate[0] == pytest.approx(fit.params.iloc[0])
-    assert rates.rate[0] * (1 - rates.rate[0]) / rates.effective_n[0] == pytest.approx(fit.bse.iloc[0] ** 2, rel=1e-12)
-    assert rates.df[0] == pytest.approx(n.sum() ** 2 / (n**2).sum() - 1)
-
-
-def test_clusters_by_hand() -> None:
-    # Accounts with 2 of 2, 0 of 2, 1 of 2: p = 1/2, squares 1 + 1 + 0, variance 3/2 x 2 / 36 = 1/12, sample 12/4.
-    rates = clustered_rates(cluster_sums(np.array([[2, 2, 2]]), np.array([[2, 0, 1]])))
-    assert (rates.rate[0], rates.effective_n[0], rates.df[0]) == pytest.approx((0.5, 3, 2))
-    # Nobody converted: 3 accounts are worth 3 records; a single account has no variance.
-    assert clustered_rates(cluster_sums(np.array([[2, 2, 2]]), np.array([[0, 0, 0]]))).effective_n[0] == 3
-    assert np.isnan(clustered_rates(cluster_sums(np.array([[6]]), np.array([[2]]))).rate[0])
-    rest = cluster_sums(np.array([[2, 2, 2]]), np.array([[2, 0, 1]])) - cluster_sums(np.array([[2]]), np.array([[2]]))
-    assert (rest.cluster_count[0], rest.n[0], rest.x[0], rest.xx[0]) == (2, 4, 1, 1)
-
-
-def test_few_clusters_widen_the_p_value() -> None:
-    # Twelve accounts of 10 with 3 or 9 conversions each against six of 10 with 3: the mid-p of the effective table,
-    # as a normal deviate, with Satterthwaite's degrees of freedom for weights 1/n of the two sides.
-    first = clustered_rates(cluster_sums(np.full((1, 12), 10), np.array([[3, 9] * 6])))
-    second = clustered_rates(cluster_sums(np.full((1, 6), 10), np.array([[3, 2, 4, 3, 2, 4]])))
-    n, m = first.effective_n[0], second.effective_n[0]
-    assert (first.df[0], second.df[0]) == (11, 5)
-    df = (1 / n + 1 / m) ** 2 / (1 / n**2 / 11 + 1 / m**2 / 5)
-    deviate = stats.norm.isf(fisher_mid_p(0.6 * n, n, 0.3 * m, m)[()] / 2)
-    assert contrast(first, second).p_value[0] == pytest.approx(2 * stats.t.sf(deviate, df), rel=1e-9)
-
-
-def test_level_with_shared_accounts() -> None:
-    """Accounts whose people convert alike (correlation 0.3): naive tests claim three times too often, ours do not."""
-    draws = np.random.default_rng(4)
-    rounds = 1_500
-    sides = []
-    for accounts in (40, 200):
-        n = draws.geometric(0.3, (rounds, accounts))
-        x = draws.binomial(n, draws.beta(0.2 * (1 / 0.3 - 1), 0.8 * (1 / 0.3 - 1), n.shape))
-        sides.append((clustered_rates(cluster_sums(n, x)), followed_rates(x.sum(axis=1), n.sum(axis=1))))
-    clustered, naive = (contrast(sides[0][kind], sides[1][kind]) for kind in (0, 1))
-    assert np.mean(clustered.p_value < 0.05) <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / rounds)
-    assert np.mean((clustered.low <= 0) & (clustered.high >= 0)) >= 0.93
-    assert np.mean(naive.p_value < 0.05) > 0.15
+def test_clustered_rates_are_those_of_fewer_records() -> None:
+    # 40 of 100 records that are worth 25: the test of 10 of 25.
+    first, second = followed_rates([40], [100]), followed_rates([100], [1_000])
+    got = contrast(clustered_rates(first, [4.0]), clustered_rates(second, [2.0]))
+    expected = contrast(followed_rates([10], [25]), followed_rates([50], [500]))
+    for name in ("difference", "low", "high", "p_value"):
+        assert getattr(got, name)[0] == pytest.approx(getattr(expected, name)[0], rel=1e-12)
+    assert got.p_value[0] > 10 * contrast(first, second).p_value[0]
 
 
 HORIZON = 90
@@ -229,15 +158,14 @@ def test_level_and_coverage_with_open_records(follow_up: tuple[int, int], n: int
     segment_counts, segment_mature = cohorts(draws, rounds, n, rate, follow_up)
     rest_counts, rest_mature = cohorts(draws, rounds, rest_n, rate, follow_up)
     segment = aalen_johansen(segment_counts, segment_mature)
-    total = aalen_johansen(segment_counts + rest_counts, segment_mature + rest_mature)
-    assert np.nanmean(total.rate) == pytest.approx(rate, abs=0.005)
+    rest = aalen_johansen(rest_counts, rest_mature)
+    assert np.nanmean(rest.rate) == pytest.approx(rate, abs=0.005)
     assert np.nanmean(segment.effective_n) < n
-    for rest in (aalen_johansen(rest_counts, rest_mature), rest_of(total, segment)):
-        got = contrast(segment, rest)
-        known = ~np.isnan(got.p_value)
-        two_standard_errors = 2 * np.sqrt(0.05 * 0.95 / known.sum())
-        assert np.mean(got.p_value[known] < 0.05) <= 0.05 + two_standard_errors
-        assert np.mean(((got.low <= 0) & (got.high >= 0))[known]) >= 0.95 - two_standard_errors
+    got = contrast(segment, rest)
+    known = ~np.isnan(got.p_value)
+    two_standard_errors = 2 * np.sqrt(0.05 * 0.95 / known.sum())
+    assert np.mean(got.p_value[known] < 0.05) <= 0.05 + two_standard_errors
+    assert np.mean(((got.low <= 0) & (got.high >= 0))[known]) >= 0.95 - two_standard_errors
 
 
 def test_planted_difference_is_found_with_open_records() -> None:

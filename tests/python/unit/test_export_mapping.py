@@ -9,22 +9,13 @@ from textwrap import dedent, indent
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from segment_signals.sources.mapping import (
-    ENTITIES,
-    ColumnSource,
-    ExportError,
-    ExportMapping,
-    ValueFormats,
-    check_dimension_attributes,
-    key_of,
-    listed,
-    load_mapping,
-    nearest,
-    quoted,
-)
+from segment_signals.sources.formats import ValueFormats
+from segment_signals.sources.mapping import ColumnSource, ExportMapping, check_dimension_attributes, load_mapping
+from segment_signals.sources.messages import ExportError, listed, nearest, quoted
+from segment_signals.sources.shapes import ENTITIES, STAMPS, CanonicalColumn, key_of
 
 LABEL = "data/acme/mapping.yml"
-TOP = "dataset: acme\ndata_dir: data/acme\n"
+TOP = "dataset: acme\ndata_dir: data/acme\nsources: [export]\n"
 OPPORTUNITIES = """\
 opportunities:
   file: deals.csv
@@ -67,6 +58,21 @@ def error(tmp_path: Path, text: str) -> str:
     return str(caught.value)
 
 
+CATALOG = """\
+tables:
+  lead: {entity: people, object_names: [Lead], columns: {id: text, status: text}}
+  opportunity: {entity: opportunities, object_names: [Opportunity], columns: {id: text}}
+"""
+
+
+@pytest.fixture(autouse=True)
+def salesforce(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One native source, of a small catalog."""
+    folder = tmp_path_factory.mktemp("catalog")
+    (folder / "salesforce.yml").write_text(CATALOG, encoding="utf-8")
+    monkeypatch.setattr("segment_signals.sources.catalogs.CATALOG_FOLDER", folder)
+
+
 # --- what a mapping holds ---
 
 
@@ -87,6 +93,7 @@ def test_a_full_mapping_is_read_and_a_block_overrides_the_formats_it_states(tmp_
     text = dedent("""\
         dataset: acme
         data_dir: data/acme
+        sources: [export]
         definitions_dir: data/acme/definitions
         own_definitions: [stage_map]
         dimensions: {industry: {attribute: accounts.industry}}
@@ -157,39 +164,51 @@ def test_a_full_mapping_is_read_and_a_block_overrides_the_formats_it_states(tmp_
     }
 
 
-def test_the_canonical_shape_is_the_contract() -> None:
-    assert {entity: len(columns) for entity, columns in ENTITIES.items()} == {
-        "accounts": 12,
-        "people": 17,
-        "opportunities": 16,
-        "stage_history": 4,
-        "owners": 6,
-        "products": 4,
+SHAPES = {
+    "accounts": "*account_id merged_into_account_id crm_account_id account_name domain website industry "
+    "employee_count:integer annual_revenue_amount:amount country region parent_account_id owner_id "
+    "created_at:timestamp changed_at:timestamp is_deleted:boolean",
+    "people": "*person_id account_id opportunity_id merged_into_person_id crm_person_id owner_id email:email "
+    "email_domain title persona motion lead_source self_reported_source country region industry "
+    "employee_count:integer status has_budget:boolean has_authority:boolean has_need:boolean has_timeline:boolean "
+    "is_lead:boolean !created_at:timestamp converted_at:timestamp changed_at:timestamp is_deleted:boolean",
+    "opportunities": "*opportunity_id account_id person_id crm_opportunity_id owner_id product_id campaign_id !stage "
+    "pipeline opportunity_type lead_source loss_reason competitor forecast_category currency amount:amount "
+    "probability:number created_at:timestamp close_date:date closed_at:timestamp changed_at:timestamp "
+    "is_deleted:boolean",
+    "stage_history": "!entity !entity_id !stage !entered_at:timestamp",
+    "opportunity_history": "!opportunity_id stage forecast_category amount:amount probability:number close_date:date "
+    "!changed_at:timestamp",
+    "attribute_history": "!entity !entity_id !column_name old_value new_value !changed_at:timestamp",
+    "owners": "*owner_id owner_name team manager region is_active:boolean",
+    "products": "*product_id product_name product_series list_price_amount:amount",
+    "activities": "activity_id !activity_type direction person_id account_id opportunity_id owner_id "
+    "is_completed:boolean !occurred_at:timestamp",
+    "touches": "touch_id person_id account_id campaign_id channel touch_type page email:email has_responded:boolean "
+    "!occurred_at:timestamp",
+    "campaigns": "*campaign_id campaign_name channel currency budget_amount:amount cost_amount:amount "
+    "started_date:date ended_date:date",
+    "campaign_spend": "campaign_id channel currency !spend_amount:amount !spend_date:date",
+    "subscriptions": "*subscription_id account_id product_id plan status billing_interval currency quantity:number "
+    "mrr_amount:amount is_trial:boolean is_deleted:boolean !started_date:date ended_date:date cancel_date:date "
+    "renewal_date:date created_at:timestamp",
+    "product_usage": "account_id person_id feature usage_count:number active_user_count:integer !usage_date:date",
+}
+
+
+def test_the_canonical_shapes_are_the_contract() -> None:
+    def sign(column: CanonicalColumn) -> str:
+        mark = "*" if column.is_key else "!" if column.is_required else ""
+        return mark + column.name + ("" if column.type == "text" else f":{column.type}")
+
+    assert {entity: " ".join(map(sign, columns)) for entity, columns in ENTITIES.items()} == SHAPES
+    assert {entity: key_of(entity) for entity in ENTITIES} == {
+        entity: next((name[1:] for name in shape.split() if name[0] == "*"), None) for entity, shape in SHAPES.items()
     }
-    assert " ".join(column.name for column in ENTITIES["opportunities"]) == (
-        "opportunity_id account_id person_id owner_id product_id stage opportunity_type lead_source loss_reason "
-        "currency amount created_at close_date closed_at changed_at is_deleted"
-    )
-    assert " ".join(column.name for column in ENTITIES["people"]) == (
-        "person_id account_id opportunity_id owner_id email title persona lead_source country region industry "
-        "employee_count status created_at converted_at changed_at is_deleted"
-    )
-    assert " ".join(column.name for column in ENTITIES["accounts"]) == (
-        "account_id account_name industry employee_count annual_revenue_amount country region parent_account_id "
-        "owner_id created_at changed_at is_deleted"
-    )
-    assert [key_of(entity) for entity in ENTITIES] == [
-        "account_id",
-        "person_id",
-        "opportunity_id",
-        None,
-        "owner_id",
-        "product_id",
-    ]
-    required = {entity: [c.name for c in columns if c.is_required] for entity, columns in ENTITIES.items()}
-    assert required["people"] == ["person_id", "created_at"]
-    assert required["opportunities"] == ["opportunity_id", "stage"]
-    assert required["stage_history"] == ["entity", "entity_id", "stage", "entered_at"]
+    assert set(STAMPS) <= set(ENTITIES)
+    for entity, stamps in STAMPS.items():
+        types = {column.name: column.type for column in ENTITIES[entity]}
+        assert {types[stamp] for stamp in stamps} == {"timestamp"}
 
 
 # --- the file itself ---
@@ -199,7 +218,7 @@ def test_a_missing_mapping(tmp_path: Path) -> None:
     with pytest.raises(ExportError) as caught:
         load_mapping(tmp_path, "data/acme")
     assert str(caught.value) == (
-        f"{LABEL} does not exist. Write the mapping of your export there, or point the var data_dir to the "
+        f"{LABEL} does not exist. Write the mapping of your data there, or point the var data_dir to the "
         "folder that holds it."
     )
 
@@ -245,7 +264,7 @@ def test_a_mapping_in_another_encoding(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("text", ["", "- a\n- b\n", "just words\n"])
 def test_a_mapping_without_keys(tmp_path: Path, text: str) -> None:
-    assert error(tmp_path, text) == f"{LABEL} holds no keys. Give it at least dataset and entities."
+    assert error(tmp_path, text) == f"{LABEL} holds no keys. Give it at least dataset and sources."
 
 
 # --- top-level keys ---
@@ -276,7 +295,7 @@ def test_a_var_of_the_users_own_is_allowed(tmp_path: Path, name: str) -> None:
     ("value", "shown"), [("", "empty"), ("../other", "'../other'"), ("12", "'12'"), ("[a]", "a list")]
 )
 def test_a_dataset_that_names_no_file(tmp_path: Path, value: str, shown: str) -> None:
-    assert error(tmp_path, mapping_text(top=f"dataset: {value}\n")) == (
+    assert error(tmp_path, mapping_text(top=f"dataset: {value}\nsources: [export]\n")) == (
         f"{LABEL}: dataset must be a name of letters, digits, _ and -, not {shown}. "
         "It names the build file and the releases folder; give each dataset its own."
     )
@@ -349,20 +368,22 @@ def test_a_number_format_that_is_none(tmp_path: Path, value: str, problem: str) 
 
 @pytest.mark.parametrize("text", [TOP, TOP + "entities: []\n", TOP + "entities:\n"])
 def test_no_entities(tmp_path: Path, text: str) -> None:
-    assert error(tmp_path, text) == f"{LABEL}: entities maps nothing. Map at least entities.opportunities."
+    assert (
+        error(tmp_path, text) == f"{LABEL}: entities maps nothing. Map at least one entity, for example opportunities."
+    )
 
 
 def test_an_unknown_entity(tmp_path: Path) -> None:
     assert error(tmp_path, mapping_text("account:\n  file: a.csv\n")) == (
         f"{LABEL}: entities.account is not an entity (did you mean 'accounts'?). "
-        "The entities are accounts, people, opportunities, stage_history, owners, products."
+        "The entities are accounts, people, opportunities, stage_history, opportunity_history, "
+        "attribute_history, owners, products, activities, touches, campaigns, campaign_spend, subscriptions, "
+        "product_usage."
     )
 
 
-def test_opportunities_are_needed(tmp_path: Path) -> None:
-    assert error(tmp_path, f"{TOP}entities:\n{indent(PEOPLE, '  ')}") == (
-        f"{LABEL}: entities.opportunities is missing. Map at least the opportunities."
-    )
+def test_any_entity_is_enough(tmp_path: Path) -> None:
+    assert list(load(tmp_path, f"{TOP}entities:\n{indent(PEOPLE, '  ')}").entities) == ["people"]
 
 
 def test_an_entity_without_a_body(tmp_path: Path) -> None:
@@ -374,7 +395,7 @@ def test_an_entity_without_a_body(tmp_path: Path) -> None:
 def test_an_unknown_key_of_a_block(tmp_path: Path) -> None:
     assert error(tmp_path, mapping_text("people:\n  files: a.csv\n")) == (
         f"{LABEL}: entities.people.files is not a known key (did you mean 'file'?). "
-        "A block has file, where, timezone, null_words, date_formats, number_format, columns, custom_columns."
+        "A block has file, where, encoding, timezone, null_words, date_formats, number_format, columns, custom_columns."
     )
 
 
@@ -458,6 +479,11 @@ MEND = "Write the name of a source column, {constant: value}, or {column: name, 
         ("owner_id", "{constant: A, column: B}", "has a constant beside a column or lookup"),
         ("owner_id", "{column: A, lookup: owners}", "has the lookup 'owners', which is not entity.column"),
         ("amount", "{column: A, lookup: owners.owner_name}", "cannot be looked up, for it is no text"),
+        ("owner_id", "{column: A, take: owners.owner_name}", "takes a column of no lookup"),
+        ("owner_id", "{column: A, lookup: owners.owner_name, take: [a]}", "takes a list, not a column"),
+        ("owner_id", "{column: A, source: export}", "is of the source 'export'; the systems are salesforce"),
+        ("owner_id", "{column: A, source: salesforce, lookup: owners.x}", "is of a source and looked up"),
+        ("amount", "{column: A, source: salesforce}", "is of a source and no text"),
         ("owner_id", "{constant: true}", "has the constant 'true', which is not text"),
         ("owner_id", "{constant: }", "has the constant empty, which is not text"),
         ("amount", "{constant: ten}", "has the constant 'ten', which is not a number"),
@@ -599,8 +625,149 @@ def test_a_dimension_attribute_of_no_entity(tmp_path: Path, attribute: str) -> N
         check_dimension_attributes(load(tmp_path, mapping_text()), [attribute])
     assert str(caught.value) == (
         f"The dimension attribute '{attribute}' is not of the form entity.column. Name one of accounts, people, "
-        "opportunities, stage_history, owners, products and a column of it, for example people.lead_source."
+        "opportunities, owners, products and a column of it, for example people.lead_source."
     )
+
+
+# --- sources ---
+
+NATIVE_TOP = "dataset: acme\nsources: [salesforce]\n"
+
+
+def test_a_native_source_needs_no_block_and_has_the_words_that_systems_write_for_no_value(tmp_path: Path) -> None:
+    (native,) = load(tmp_path, NATIVE_TOP).natives
+    assert (native.name, native.folder) == ("salesforce", tmp_path / "data" / "acme" / "salesforce")
+    assert native.formats.null_words == ("", "null", "NULL", "None", "N/A", "n/a", "-", "#N/A")
+    assert (native.files, native.columns, native.stage_dates) == ({}, {}, {})
+
+
+def test_a_block_of_a_native_source(tmp_path: Path) -> None:
+    text = dedent("""\
+        dataset: acme
+        sources: [export, salesforce]
+        null_words: [Select]
+        timezone: Europe/Berlin
+        salesforce:
+          folder: ../sf
+          files: {lead: "leads/*.parquet"}
+          date_formats: ["%d.%m.%Y"]
+          columns: {lead: {persona: Persona__c}}
+          stage_dates: {lead: {mql: MQL_Date__c}}
+        entities:
+        """) + indent(OPPORTUNITIES, "  ")
+    mapping = load(tmp_path, text)
+    (native,) = mapping.natives
+    assert mapping.sources == ("export", "salesforce")
+    assert native.folder == tmp_path / "data" / "sf"
+    assert native.files == {"lead": "leads/*.parquet"}
+    assert native.columns == {"lead": {"persona": "Persona__c"}}
+    assert native.stage_dates == {"lead": {"mql": "MQL_Date__c"}}
+    assert native.formats.null_words[-1] == "Select"
+    assert len(native.formats.null_words) == 9
+    assert (native.formats.timezone, native.formats.date_formats) == ("Europe/Berlin", ("%d.%m.%Y",))
+    assert mapping.entities["opportunities"][0].formats.null_words == ("", "Select")
+
+
+def test_words_of_a_native_source_replace_ours(tmp_path: Path) -> None:
+    (native,) = load(tmp_path, NATIVE_TOP + "null_words: [Select]\nsalesforce: {null_words: [x]}\n").natives
+    assert native.formats.null_words == ("", "x")
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("", "sources is missing. List what the dataset is read from, for example sources: [export]."),
+        (
+            "salesforce: {}\nentities: {}\n",
+            "sources is missing. List what the dataset is read from, for example sources: [salesforce, export].",
+        ),
+        ("sources: salesforce\n", "sources is 'salesforce', not a list. Write it as [\"...\"]."),
+        ("sources: []\n", "sources is empty. List each source once."),
+        ("sources: [export, export]\n", "sources lists one twice. List each source once."),
+        (
+            "sources: [salesfroce]\n",
+            "sources lists 'salesfroce', which is no source (did you mean 'salesforce'?). "
+            "The sources are salesforce, export.",
+        ),
+        (
+            "sources: [export]\nsalesforce: {}\n",
+            "salesforce is given, but sources does not list salesforce. List it, or remove salesforce.",
+        ),
+        (
+            "sources: [salesforce]\nentities: {}\n",
+            "entities is given, but sources does not list export. List it, or remove entities.",
+        ),
+        ("sources: [salesforce]\nsalseforce: {}\n", "'salseforce' is not a known key. Did you mean 'salesforce'?"),
+    ],
+)
+def test_sources_that_are_none(tmp_path: Path, text: str, problem: str) -> None:
+    assert error(tmp_path, f"dataset: acme\n{text}") == f"{LABEL}: {problem}"
+
+
+@pytest.mark.parametrize(
+    ("block", "problem"),
+    [
+        ("x", "salesforce is 'x'. Give it keys such as folder, or leave it out."),
+        (
+            "{folders: x}",
+            "salesforce.folders is not a known key (did you mean 'folder'?). "
+            "A source has folder, files, postgres, encoding, timezone, null_words, date_formats, number_format, columns, "
+            "stage_dates.",
+        ),
+        ("{postgres: sf}", "salesforce.postgres is 'sf'. Write it as {schema: name, dsn_env: VARIABLE}."),
+        (
+            "{postgres: {schema: sf}}",
+            "salesforce.postgres is a mapping. Write it as {schema: name, dsn_env: VARIABLE}.",
+        ),
+        (
+            "{folder: x, postgres: {schema: sf, dsn_env: SF}}",
+            "salesforce has both a folder and postgres. Keep the one that it is read from.",
+        ),
+        (
+            "{encoding: rot13}",
+            "salesforce.encoding is 'rot13', which is not an encoding of text. "
+            "Write utf-8, utf-16, windows-1252 or latin-1, for example.",
+        ),
+        ("{folder: 7}", "salesforce.folder is '7'. Give it the name of a folder."),
+        (
+            "{files: {leads: a.csv}}",
+            "salesforce.files.leads is no table of salesforce (did you mean 'lead'?). "
+            "The tables are lead, opportunity.",
+        ),
+        ("{files: [a]}", "salesforce.files is a list. Write it as table: ..."),
+        ("{files: {lead: }}", "salesforce.files.lead is empty. Give it the name of a file or a glob."),
+        (
+            "{columns: {deal: {persona: P}}}",
+            "salesforce.columns.deal is no table of salesforce. The tables are lead, opportunity.",
+        ),
+        ("{columns: {lead: P}}", "salesforce.columns.lead is 'P'. Write it as our name: their field."),
+        (
+            "{columns: {lead: {Persona: P}}}",
+            "salesforce.columns.lead.Persona is not a name of ours. "
+            "Use lower-case letters, digits and _, beginning with a letter.",
+        ),
+        (
+            "{stage_dates: {lead: {mql: No}}}",
+            "salesforce.stage_dates.lead.mql is 'false', not the name of a source column (quote the name if it is "
+            "one). Write the name of a field of theirs.",
+        ),
+        ("{null_words: x}", "salesforce.null_words is 'x', not a list. Write it as [\"...\"]."),
+    ],
+)
+def test_a_block_of_a_native_source_that_is_none(tmp_path: Path, block: str, problem: str) -> None:
+    assert error(tmp_path, f"{NATIVE_TOP}salesforce: {block}\n") == f"{LABEL}: {problem}"
+
+
+def test_a_dimension_may_read_what_a_native_source_maps(tmp_path: Path) -> None:
+    text = f"{NATIVE_TOP}salesforce: {{columns: {{lead: {{channel: Ch__c, contact: Email}}}}}}\n"
+    mapping = load(tmp_path, text)
+    check_dimension_attributes(mapping, ["people.channel", "people.industry"])
+    with pytest.raises(ExportError, match=r"people\.contact' holds personal data \(Email\)"):
+        check_dimension_attributes(mapping, ["people.contact"])
+    with pytest.raises(ExportError, match=r"did you mean 'people.channel'\?\). Map it under salesforce.columns, or"):
+        check_dimension_attributes(mapping, ["people.chanel"])
+    with pytest.raises(ExportError, match="no column that"):
+        check_dimension_attributes(mapping, ["accounts.channel"])
 
 
 # --- words in messages ---

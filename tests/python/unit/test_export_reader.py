@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
@@ -18,8 +18,10 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from segment_signals.sources.export import ExportError, code_version, input_hash, read_export
-from segment_signals.sources.stages import resolved_sql
+from segment_signals.sources.inputs import code_version, input_hash
+from segment_signals.sources.messages import ExportError
+from segment_signals.sources.reader import read_sources
+from segment_signals.sources.shapes import ENTITIES, landed_names
 
 LABEL = "data/acme/mapping.yml"
 DEALS = "Id,Stage\nO1,Won\nO2,Lost\n"
@@ -46,13 +48,19 @@ class Export:
     def map(self, entities: Mapping[str, Any], **top: Any) -> None:
         """Write mapping.yml; opportunities are those of deals.csv unless they are given."""
         default = {"opportunities": {"file": "deals.csv", "columns": DEAL_COLUMNS}}
-        whole = {"dataset": "acme", "data_dir": "data/acme", **top, "entities": {**default, **entities}}
+        whole = {
+            "dataset": "acme",
+            "data_dir": "data/acme",
+            "sources": ["export"],
+            **top,
+            "entities": {**default, **entities},
+        }
         self.write("mapping.yml", yaml.safe_dump(whole, sort_keys=False))
 
     def read(self, **arguments: Any) -> Export:
         """Read the export as the build does, through a cursor."""
         cursor = self.connection.cursor()
-        read_export(cursor, self.project, "data/acme", **arguments)
+        read_sources(cursor, self.project, "data/acme", **arguments)
         cursor.close()
         return self
 
@@ -66,8 +74,8 @@ class Export:
         return self.connection.execute(sql).fetchall()
 
     def context(self) -> dict[str, Any]:
-        """The one row of raw.export_context."""
-        relation = self.connection.sql("from raw.export_context")
+        """The one row of raw.source_context."""
+        relation = self.connection.sql("from raw.source_context")
         (row,) = relation.fetchall()
         return dict(zip(relation.columns, row, strict=True))
 
@@ -102,38 +110,34 @@ def deal_value(made: Export, column: str) -> Any:
 def test_the_smallest_export_lands_with_every_canonical_column_typed(acme: Export) -> None:
     acme.read()
     assert acme.rows("from raw.export_opportunities") == [
-        ("deals.csv", 1, "O1", *[None] * 4, "Won", *[None] * 10),
-        ("deals.csv", 2, "O2", *[None] * 4, "Lost", *[None] * 10),
+        ("O1", *[None] * 6, "Won", *[None] * 14, "deals.csv", 1),
+        ("O2", *[None] * 6, "Lost", *[None] * 14, "deals.csv", 2),
     ]
+    text = (
+        "opportunity_id account_id person_id crm_opportunity_id owner_id product_id campaign_id stage pipeline "
+        "opportunity_type lead_source loss_reason competitor forecast_category currency"
+    )
     assert acme.rows("select column_name, column_type from (describe raw.export_opportunities)") == [
-        ("source_file", "VARCHAR"),
-        ("source_row", "BIGINT"),
-        ("opportunity_id", "VARCHAR"),
-        ("account_id", "VARCHAR"),
-        ("person_id", "VARCHAR"),
-        ("owner_id", "VARCHAR"),
-        ("product_id", "VARCHAR"),
-        ("stage", "VARCHAR"),
-        ("opportunity_type", "VARCHAR"),
-        ("lead_source", "VARCHAR"),
-        ("loss_reason", "VARCHAR"),
-        ("currency", "VARCHAR"),
+        *((name, "VARCHAR") for name in text.split()),
         ("amount", "DECIMAL(18,2)"),
+        ("probability", "DOUBLE"),
         ("created_at", "TIMESTAMP"),
         ("close_date", "DATE"),
         ("closed_at", "TIMESTAMP"),
         ("changed_at", "TIMESTAMP"),
         ("is_deleted", "BOOLEAN"),
+        ("source_file", "VARCHAR"),
+        ("source_row", "BIGINT"),
     ]
 
 
 def test_entities_that_are_not_mapped_are_empty_tables_of_the_same_shape(acme: Export) -> None:
     acme.read()
-    tables = {"accounts": 14, "people": 19, "stage_history": 6, "owners": 8, "products": 6}
-    for entity, width in tables.items():
-        relation = acme.connection.sql(f"from raw.export_{entity}")
-        assert (len(relation.columns), relation.fetchall()) == (width, [])
-        assert relation.columns[:2] == ["source_file", "source_row"]
+    for entity, columns in ENTITIES.items():
+        if entity != "opportunities":
+            relation = acme.connection.sql(f"from raw.export_{entity}")
+            landed = dict.fromkeys(name for column in columns for name in landed_names(column))
+            assert (relation.columns, relation.fetchall()) == ([*landed, "source_file", "source_row"], [])
     assert acme.rows("select column_type from (describe raw.export_accounts) where column_name = 'employee_count'") == [
         ("BIGINT",)
     ]
@@ -142,20 +146,23 @@ def test_entities_that_are_not_mapped_are_empty_tables_of_the_same_shape(acme: E
 def test_columns_say_which_are_provided(acme: Export) -> None:
     acme.map({"opportunities": {"file": "deals.csv", "columns": DEAL_COLUMNS, "custom_columns": {"channel": "Stage"}}})
     acme.read()
-    assert acme.rows("select column_name from raw.export_columns where is_provided order by all") == [
+    assert acme.rows("select column_name from raw.source_columns where is_provided order by all") == [
         ("channel",),
         ("opportunity_id",),
         ("stage",),
     ]
-    assert acme.rows("select entity, count(*) from raw.export_columns group by all order by all") == [
-        ("accounts", 12),
-        ("opportunities", 17),
-        ("owners", 6),
-        ("people", 17),
-        ("products", 4),
-        ("stage_history", 4),
+    assert acme.rows("select source, table_name, count(*) from raw.source_columns group by all order by all") == sorted(
+        ("export", entity, len(columns) + (entity == "opportunities")) for entity, columns in ENTITIES.items()
+    )
+    assert acme.rows("select column_name, column_type from (describe raw.source_columns)") == [
+        ("source", "VARCHAR"),
+        ("table_name", "VARCHAR"),
+        ("column_name", "VARCHAR"),
+        ("is_required", "BOOLEAN"),
+        ("is_provided", "BOOLEAN"),
+        ("disguised_null_count", "BIGINT"),
     ]
-    assert acme.rows("describe raw.export_columns")[2][:2] == ("is_provided", "BOOLEAN")
+    assert acme.rows("from raw.source_tables where is_present") == [("export", "opportunities", True, "mapped", 1, 2)]
 
 
 def test_the_context_is_one_row(acme: Export) -> None:
@@ -179,7 +186,7 @@ def test_several_blocks_files_and_custom_columns_feed_one_entity(acme: Export) -
     acme.write("b/1.csv", "Kanal,Phase,Nr\nfair,Open,B1\n,Open,B2\n")
     acme.write(
         "mapping.yml",
-        "dataset: acme\nentities:\n  opportunities:\n"
+        "dataset: acme\nsources: [export]\nentities:\n  opportunities:\n"
         "  - {file: deals.csv, columns: {opportunity_id: Id, stage: Stage}, custom_columns: {tag: Stage}}\n"
         "  - {file: 'b/*.csv', columns: {opportunity_id: Nr, stage: Phase, opportunity_type: {constant: new}},"
         " custom_columns: {channel: Kanal}}\n",
@@ -203,8 +210,8 @@ def test_where_reads_only_matching_rows_and_keeps_their_numbers(acme: Export) ->
     acme.map({"stage_history": {"file": "log.csv", "where": {"Kind": "Stage"}, "columns": columns}})
     acme.read()
     assert acme.rows("from raw.export_stage_history") == [
-        ("log.csv", 1, "opportunity", "O1", "Won", datetime(2024, 1, 2)),
-        ("log.csv", 3, "opportunity", "O2", "Lost", datetime(2024, 1, 3)),
+        ("opportunity", "O1", "Won", datetime(2024, 1, 2), "log.csv", 1),
+        ("opportunity", "O2", "Lost", datetime(2024, 1, 3), "log.csv", 3),
     ]
 
 
@@ -239,10 +246,10 @@ def test_one_file_may_feed_several_entities(acme: Export) -> None:
 
 def test_no_temporary_table_is_left(acme: Export) -> None:
     cursor = acme.connection.cursor()
-    read_export(cursor, acme.project, "data/acme")
+    read_sources(cursor, acme.project, "data/acme")
     acme.write("deals.csv", "Id,Stage\nO1,a\nO1,b\n")
     with pytest.raises(ExportError, match="already in"):
-        read_export(cursor, acme.project, "data/acme")
+        read_sources(cursor, acme.project, "data/acme")
     assert cursor.execute("select table_name from duckdb_tables() where temporary").fetchall() == []
 
 
@@ -263,11 +270,8 @@ def test_a_failure_while_the_raw_tables_are_replaced_leaves_all_of_them(
 ) -> None:
     acme.read()
     acme.write("deals.csv", "Id,Stage\nO9,Won\n")
-    monkeypatch.setattr(
-        "segment_signals.sources.export.resolved_sql",
-        lambda stage: "select 1/'x'" if stage.entity == "products" else resolved_sql(stage),
-    )
-    with pytest.raises(duckdb.Error):
+    monkeypatch.setattr("segment_signals.sources.tables.Landing.finish", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
         acme.read()
     assert acme.rows("select opportunity_id from raw.export_opportunities") == [("O1",), ("O2",)]
 
@@ -1010,14 +1014,60 @@ def test_mixed_line_ends(acme: Export, content: str) -> None:
     [
         ("Id,Stage\nO1,Won\nO2,caf\xe9\n".encode("latin-1"), ", line 3: not UTF-8 text"),
         ("Id,Stage,\xc9tat\nO1,Won,x\n".encode("latin-1"), ": the header is not UTF-8 text"),
-        ("Id,Stage\nO1,Won\n".encode("utf-16"), ": the header is not UTF-8 text"),
         ("Id,Stage\nO1,Won\n".encode("utf-16-le"), ": the header is not UTF-8 text"),
     ],
-    ids=["rows", "header", "utf16", "utf16_without_bom"],
+    ids=["rows", "header", "utf16_without_bom"],
 )
-def test_a_file_in_another_encoding(acme: Export, content: bytes, place: str) -> None:
+def test_a_file_in_an_encoding_that_nothing_states(acme: Export, content: bytes, place: str) -> None:
     acme.write("deals.csv", content)
-    assert acme.error() == f"data/acme/deals.csv{place}. Save the file as UTF-8 (in a spreadsheet: CSV UTF-8)."
+    assert acme.error() == (
+        f"data/acme/deals.csv{place}. Save the file as UTF-8 (in a spreadsheet: CSV UTF-8), "
+        "or name its encoding (encoding: windows-1252)."
+    )
+
+
+@pytest.mark.parametrize(
+    ("encoding", "stated"),
+    [
+        ("utf-16", None),
+        ("utf-8-sig", None),
+        ("utf-8-sig", "windows-1252"),  # what the file says of itself goes before the mapping
+        ("utf-16", "windows-1252"),
+        ("windows-1252", "windows-1252"),
+        ("latin-1", "latin-1"),
+        ("utf-16-le", "utf-16-le"),
+        ("utf-8", "UTF-8"),
+    ],
+)
+@pytest.mark.parametrize("compress", [bytes, gzip.compress])
+def test_an_encoding_that_is_stated_is_read_right(
+    acme: Export, encoding: str, stated: str | None, compress: Callable[[bytes], bytes]
+) -> None:
+    name = "deals.csv.gz" if compress is gzip.compress else "deals.csv"
+    acme.write(name, compress("Id;St\u00e4ge\r\nO1;caf\u00e9\r\n".encode(encoding)))
+    columns = {"opportunity_id": "Id", "stage": "St\u00e4ge"}
+    acme.map({"opportunities": {"file": name, "columns": columns}}, **({"encoding": stated} if stated else {}))
+    acme.read()
+    assert acme.rows("select opportunity_id, stage, source_file from raw.export_opportunities") == [
+        ("O1", "caf\u00e9", name)
+    ]
+
+
+def test_a_file_that_is_not_in_the_encoding_that_is_stated(acme: Export) -> None:
+    acme.write("deals.csv", b"Id,Stage\nO1,Won\x81\n")  # a byte that Windows-1252 does not have
+    acme.map({}, encoding="windows-1252")
+    assert acme.error() == (
+        "data/acme/deals.csv: not windows-1252 text, which the mapping or its byte order mark says it is. "
+        "Save the file as UTF-8 (in a spreadsheet: CSV UTF-8), or name its encoding (encoding: windows-1252)."
+    )
+    acme.write("deals.csv", DEALS.encode("utf-16")[:-1])
+    acme.map({})
+    assert acme.error().startswith("data/acme/deals.csv: not utf-16 text")
+
+
+def test_a_bad_line_of_a_file_in_another_encoding_is_named_as_the_users_file_has_it(acme: Export) -> None:
+    acme.write("deals.csv", "Id,Stage\nO1,\u00e9\u00e9\u00e9\nO2\n".encode("utf-16"))
+    assert acme.error().startswith("data/acme/deals.csv, line 3: 1 value where the header has 2. ")
 
 
 @pytest.mark.parametrize("name", ["deals.parquet", "deals.csv.gz"])

@@ -14,13 +14,12 @@ from segment_signals.statistics.anomalies import (
     rate_anomalies,
     rate_residuals,
 )
+from segment_signals.statistics.clusters import design_effect, intraclass_correlation
 from segment_signals.statistics.contrasts import (
-    ClusterSums,
     censored_rates,
     clustered_rates,
     contrast,
     followed_rates,
-    rest_of,
 )
 from segment_signals.statistics.decomposition import decompose_change, standardised_rates
 from segment_signals.statistics.drift import cusum
@@ -59,8 +58,6 @@ def test_rates_and_their_contrasts() -> None:
     assert np.all((got.p_value[both] >= 0) & (got.p_value[both] <= 1))
     assert np.all((got.low <= got.difference)[both] & (got.difference <= got.high)[both])
     assert np.all(got.p_value[both & (first == second)] > 1 - 1e-6)
-    rest = rest_of(followed_rates(np.full(11, 600), np.full(11, 1_000)), rates)
-    assert np.isnan(rest.rate).tolist() == [False] * 6 + [True, True, True, True, True]
 
 
 def test_censored_rates() -> None:
@@ -74,18 +71,16 @@ def test_censored_rates() -> None:
 
 
 def test_clusters() -> None:
-    empty = ClusterSums(*(np.zeros(3) for _ in range(6)))
-    assert np.isnan(clustered_rates(empty).rate).all()
-    one = ClusterSums(*(np.array([value]) for value in (1.0, 5.0, 2.0, 25.0, 10.0, 4.0)))
-    assert np.isnan(clustered_rates(one).effective_n[0])
-    assert np.isnan(contrast(clustered_rates(one), followed_rates([1], [2])).p_value[0])
-    # Ten accounts of which nobody, and of which all converted, against each other.
-    none, everyone = (
-        ClusterSums(*(np.array([float(v)]) for v in (10, 30, 30 * all_, 90, 90 * all_, 90 * all_))) for all_ in (0, 1)
-    )
-    got = contrast(clustered_rates(none), clustered_rates(everyone))
-    assert got.difference[0] == -1
-    assert 0 < got.p_value[0] < 0.001
+    sums = np.array([0, 1, 5, NAN, 3, 4])
+    correlation = intraclass_correlation(sums, sums, sums, sums * 0, sums * 0)
+    np.testing.assert_array_equal(correlation, 0)
+    np.testing.assert_array_equal(design_effect([0, 1, NAN, 0.5, 0.5], [5, NAN, 5, 0, 1]), 1)
+    # Twenty records of one account that all converted are one.
+    alone = clustered_rates(followed_rates([20], [20]), design_effect([1], [20]))
+    assert alone.effective_n[0] == 1
+    assert contrast(alone, followed_rates([30], [100])).p_value[0] > 0.2
+    moments = Moments(np.full(1, 20.0), np.full(1, 60.0), np.full(1, 200.0)).clustered(design_effect([1], [20]))
+    assert np.isnan(compare_means(moments, Moments(np.full(1, 9.0), np.full(1, 9.0), np.full(1, 20.0))).p_value[0])
 
 
 def test_means() -> None:
@@ -190,8 +185,7 @@ def test_five_thousand_segments() -> None:
     converted = draws.binomial(n.astype(int), 0.1).astype(float)
     one = np.zeros(5_000, dtype=np.int64)
     rates = followed_rates(converted, n)
-    total = followed_rates(np.full(5_000, converted.sum()), np.full(5_000, n.sum()))
-    got = contrast(rates, rest_of(total, rates))
+    got = contrast(rates, followed_rates(converted.sum() - converted, n.sum() - n))
     assert not two_level(got.p_value, one).is_selected.any()
     assert shrunken_rates(rates.rate, n, one).mean.shape == (5_000,)
     assert decompose_change(n, rates.rate, n[::-1], rates.rate[::-1], one).total_change[0] == pytest.approx(0)

@@ -1,0 +1,85 @@
+"""Landing, staging and core over a simulated world of a hundred thousand and a million leads: writes docs/core_scale.md."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+
+import duckdb
+
+PROJECT = Path(__file__).parents[1]
+SIZES = (100_000, 1_000_000)
+MONTHS = 24
+
+
+def timed(command: list[str]) -> tuple[float, float]:
+    """Wall seconds and peak memory (MB, largest process) of a command that must succeed."""
+    started = time.perf_counter()
+    process = subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    if status != 0:
+        raise SystemExit(f"{' '.join(command)} failed: run it alone and read what it says.")
+    return time.perf_counter() - started, usage.ru_maxrss / 1024
+
+
+def measure(folder: Path, leads: int) -> dict[str, float]:
+    """Simulate a world, then land it and build staging and core; seconds, MB and rows."""
+    binary = Path(sys.executable).parent
+    world = folder / "world"
+    simulated = timed(
+        [str(binary / "signals"), "simulate", "--scenario", "scale", "--leads", str(leads), "--months", str(MONTHS),
+         "--seed", "1", "--format", "parquet", "--out", str(world)]
+    )  # fmt: skip
+    import yaml
+
+    variables = yaml.safe_load((world / "mapping.yml").read_text())
+    variables |= {"data_dir": str(world), "build_dir": str(folder), "releases_dir": str(folder / "releases")}
+    build = [str(binary / "dbt"), "run", "--quiet", "--target-path", f"{folder}/target"]
+    build += ["--vars", json.dumps(variables, default=str)]
+    # Definitions are seeds; landing runs at the start of every run, so the first one is not measured twice.
+    subprocess.run([build[0], "seed", *build[2:]], cwd=PROJECT, check=True, stdout=subprocess.DEVNULL)
+    built = timed([*build, "--select", "staging", "core"])
+    nodes = json.loads((folder / "target" / "run_results.json").read_text())["results"]
+    with duckdb.connect(str(folder / f"{variables['dataset']}.duckdb"), read_only=True) as connection:
+        rows = connection.execute("select sum(row_count) from raw.source_tables").fetchall()[0][0]
+    slowest = sorted(nodes, key=lambda node: -node["execution_time"])[:8]
+    return {
+        "rows read": float(rows),
+        "simulate, s": simulated[0],
+        "simulate, peak MB": simulated[1],
+        "landing, staging and core, s": built[0],
+        "landing, staging and core, peak MB": built[1],
+        **{f"core.{node['unique_id'].split('.')[2]}, s": node["execution_time"] for node in slowest},
+    }
+
+
+def main() -> None:
+    """Measure each size in a folder of its own."""
+    measured = {}
+    for leads in SIZES:
+        with tempfile.TemporaryDirectory() as folder:
+            measured[leads] = measure(Path(folder), leads)
+    small, large = (measured[leads] for leads in SIZES)
+    lines = [
+        "# Sources and core at scale",
+        "",
+        "Written by `make bench`: a simulated world of Salesforce, HubSpot, Stripe, usage and touches as Parquet, landed and built",
+        f"through staging and core on 2 threads; {MONTHS} months. One run on one machine: read the ratios, not the seconds.",
+        "",
+        f"| step | {SIZES[0]:,} leads | {SIZES[1]:,} leads | ratio |",
+        "|---|--:|--:|--:|",
+    ]
+    for name in large:
+        one, ten = small.get(name), large[name]
+        shown = f"{one:,.1f} | {ten:,.1f} | {ten / one:.1f}" if one else f" | {ten:,.1f} | "
+        lines.append(f"| {name} | {shown} |")
+    text = "\n".join(lines) + "\n"
+    (PROJECT / "docs" / "core_scale.md").write_text(text, encoding="utf-8")
+    print(text)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,18 @@
+with
+
+product_usage as (
+    select * from {{ source('export', 'product_usage') }}
+),
+
+renamed as (
+    select
+        {{ source_key('account_id') }} as account_id,
+        {{ source_key('person_id') }} as person_id,
+        feature,
+        usage_count,
+        active_user_count,
+        usage_date
+    from product_usage
+)
+
+select * from renamed

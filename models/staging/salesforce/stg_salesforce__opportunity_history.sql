@@ -1,0 +1,60 @@
+-- What was known of an opportunity from a moment on. Without OpportunityHistory the versions that Fivetran keeps tell
+-- it; without either it is empty, and nothing can be judged as it was.
+with
+
+opportunity_history as (
+    select * from {{ source('salesforce', 'opportunity_history') }}
+),
+
+opportunities as (
+    select * from {{ source('salesforce', 'opportunity') }}
+    where fivetran_start is not null
+),
+
+opportunity_snapshots as (
+    select * from {{ source('salesforce', 'opportunity_snapshot') }}
+),
+
+unioned as (
+    select
+        opportunity_id,
+        stage_name,
+        forecast_category,
+        amount,
+        probability,
+        close_date,
+        created_date
+    from opportunity_history
+    union all
+    select
+        id as opportunity_id,
+        stage_name,
+        forecast_category,
+        amount,
+        probability,
+        close_date,
+        fivetran_start as created_date
+    from opportunity_snapshots
+    where not exists (select 1 from opportunity_history)
+    union all
+    select
+        id as opportunity_id,
+        stage_name,
+        forecast_category,
+        amount,
+        probability,
+        close_date,
+        fivetran_start as created_date
+    from opportunities
+    where not exists (select 1 from opportunity_history)
+)
+
+select distinct
+    {{ salesforce_key('opportunity_id') }} as opportunity_id,
+    stage_name as source_stage,
+    forecast_category,
+    amount as source_amount,
+    probability / 100 as probability,
+    close_date,
+    created_date as changed_at
+from unioned
