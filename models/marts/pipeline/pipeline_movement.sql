@@ -18,6 +18,10 @@ run_context as (
     select * from {{ ref('run_context') }}
 ),
 
+evidence_reasons as (
+    select * from {{ ref('evidence_reasons') }}
+),
+
 thresholds as (
     {{ evidence_thresholds() }}
 ),
@@ -55,6 +59,24 @@ judged as (
     cross join run_context
     cross join thresholds
     cross join pipeline_thresholds
+),
+
+-- The caveat says more than its reason.
+explained as (
+    select
+        *,
+        case coalesce(suppressed_reason, directional_reason)
+            when 'not_applicable' then 'no_planned_dates'
+            when 'too_early' then 'period_not_over'
+            when 'incomplete_data' then 'missing_amounts'
+            when 'insufficient_sample'
+                then case
+                    when suppressed_reason is null and has_dominant_deal then 'dominant_deal'
+                    else 'insufficient_sample'
+                end
+            else coalesce(suppressed_reason, directional_reason)
+        end as caveat_key
+    from judged
 )
 
 select
@@ -73,21 +95,6 @@ select
     {{ unless_suppressed('missing_amount_share', 'suppressed_reason') }} as missing_amount_share,
     {{ unless_suppressed('largest_deal_share', 'suppressed_reason') }} as largest_deal_share,
     case when suppressed_reason is distinct from 'not_applicable' then deal_count else 0 end as n,
-    case
-        when suppressed_reason is not null then 'suppressed'
-        when directional_reason is not null then 'directional'
-        else 'reportable'
-    end as evidence,
-    coalesce(suppressed_reason, directional_reason) as evidence_reason,
-    case coalesce(suppressed_reason, directional_reason)
-        when 'left_truncated' then 'The period starts before the history of the source does'
-        when 'not_applicable' then 'No history tells which close date was planned when'
-        when 'too_early' then 'The period is not over yet'
-        when 'incomplete_data' then 'Too many deals of the period have no amount'
-        when 'insufficient_sample'
-            then case
-                when suppressed_reason is null and has_dominant_deal then 'One deal holds most of the amount'
-                else 'Too few deals to say more'
-            end
-    end as caveat
-from judged
+    {{ evidence_columns('suppressed_reason', 'directional_reason') }}
+from explained
+left join evidence_reasons on explained.caveat_key = evidence_reasons.evidence_reason

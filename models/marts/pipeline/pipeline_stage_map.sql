@@ -23,6 +23,10 @@ run_context as (
     select * from {{ ref('run_context') }}
 ),
 
+evidence_reasons as (
+    select * from {{ ref('evidence_reasons') }}
+),
+
 thresholds as (
     {{ evidence_thresholds() }}
 ),
@@ -104,9 +108,9 @@ limits as (
         pipeline_stages.label,
         pipeline_stages.stage_order,
         pipeline_stages.order_rule,
-        medians.median_days,
-        medians.median_low_days,
-        medians.median_high_days,
+        medians.median_days as median_stage_days,
+        medians.median_low_days as median_stage_days_low,
+        medians.median_high_days as median_stage_days_high,
         completeness.completeness_rate,
         -- Missingness that follows the outcome biases every segment, once enough records are missing.
         coalesce(
@@ -191,9 +195,10 @@ select
     {{ unless_suppressed('conversion_rate', 'suppressed_reason') }} as outcome_rate,
     {{ unless_suppressed('outcome_low', 'suppressed_reason') }} as outcome_low,
     {{ unless_suppressed('outcome_high', 'suppressed_reason') }} as outcome_high,
-    {{ unless_suppressed('median_days', 'suppressed_reason') }} as median_days,
-    {{ unless_suppressed('median_low_days', 'suppressed_reason') }} as median_low_days,
-    {{ unless_suppressed('median_high_days', 'suppressed_reason') }} as median_high_days,
+    {{ unless_suppressed('median_stage_days', 'suppressed_reason') }} as median_stage_days,
+    {{ unless_suppressed('median_stage_days_low', 'suppressed_reason') }} as median_stage_days_low,
+    {{ unless_suppressed('median_stage_days_high', 'suppressed_reason') }} as median_stage_days_high,
     entered_count as n,
     {{ evidence_columns('suppressed_reason', 'directional_reason') }}
 from judged
+{{ join_evidence_reasons('suppressed_reason', 'directional_reason') }}
