@@ -5,7 +5,7 @@
 
 {#- A record that HubSpot archived, or that Fivetran no longer finds. -#}
 {% macro hubspot_is_deleted(record) -%}
-    coalesce({{ record }}.is_deleted, false) or coalesce({{ record }}.fivetran_deleted, false)
+    (coalesce({{ record }}.is_deleted, false) or coalesce({{ record }}.fivetran_deleted, false))
 {%- endmacro %}
 
 {#- How HubSpot writes a stage's id in the name of a property. -#}

@@ -5,7 +5,7 @@
 
 {#- An object that was deleted in Stripe, or that Fivetran no longer finds. -#}
 {% macro stripe_is_deleted(record) -%}
-    coalesce({{ record }}.is_deleted, false) or coalesce({{ record }}.fivetran_deleted, false)
+    (coalesce({{ record }}.is_deleted, false) or coalesce({{ record }}.fivetran_deleted, false))
 {%- endmacro %}
 
 {#- How many of a currency's smallest unit, in which Stripe has amounts, make one of it. -#}
@@ -21,10 +21,12 @@
 
 {#- How many months one billing interval has: a year is 12 months, 52 weeks or 365 days. -#}
 {% macro stripe_months(billing_interval, interval_count) -%}
-    case lower({{ billing_interval }})
-        when 'day' then 12.0::double / 365
-        when 'week' then 12.0::double / 52
-        when 'month' then 1
-        when 'year' then 12
-    end * coalesce(nullif({{ interval_count }}, 0), 1)
+    (
+        case lower({{ billing_interval }})
+            when 'day' then 12.0::double / 365
+            when 'week' then 12.0::double / 52
+            when 'month' then 1
+            when 'year' then 12
+        end * coalesce(nullif({{ interval_count }}, 0), 1)
+    )
 {%- endmacro %}

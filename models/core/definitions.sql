@@ -64,6 +64,22 @@ metrics as (
     select * from {{ ref('metrics') }}
 ),
 
+targets as (
+    select * from {{ ref('targets') }}
+),
+
+benchmarks as (
+    select * from {{ ref('benchmarks') }}
+),
+
+lever_thresholds as (
+    select * from {{ ref('lever_thresholds') }}
+),
+
+scenario_changes as (
+    select * from {{ ref('scenario_changes') }}
+),
+
 -- The rule says all that gives the definition its meaning, and no comment: the hash is taken over it.
 unioned as (
     select
@@ -202,6 +218,39 @@ unioned as (
         definition || ' (' || unit || ', basis ' || basis || ')' as rule,
         valid_from
     from metrics
+    union all
+    select
+        'target' as kind,
+        metric || ' of ' || period_grain || ' ' || period_start || ', '
+        || coalesce(dimension, 'all') || ': ' || coalesce(segment, 'all') as code,
+        metric as label,
+        target_amount || ' ' || coalesce(currency, 'in the reporting currency') as rule,
+        valid_from
+    from targets
+    union all
+    select
+        'benchmark' as kind,
+        lever || ' (' || basis || '), ' || coalesce(dimension, 'all') || ': ' || coalesce(segment, 'all') as code,
+        lever as label,
+        value || coalesce(' ' || currency, '') as rule,
+        valid_from
+    from benchmarks
+    union all
+    select
+        'lever_threshold' as kind,
+        signal || ' (' || basis || ')' as code,
+        label,
+        statistic || ' of ' || lever || ' ' || comparison || ' ' || threshold_value as rule,
+        valid_from
+    from lever_thresholds
+    union all
+    select
+        'scenario' as kind,
+        change_pct || ' %' as code,
+        change_pct || ' % better' as label,
+        'each lever alone and all four together' as rule,
+        valid_from
+    from scenario_changes
 )
 
 select

@@ -20,6 +20,9 @@
     'pipeline_stage_map': ['outcome_rate', 'outcome_low', 'outcome_high'],
     'win_loss': ['share', 'low', 'high'],
     'win_loss_patterns': ['difference', 'low', 'high'],
+    'velocity_scenarios': ['uplift_per_day', 'uplift_low', 'uplift_high'],
+    'lever_signals': ['value', 'low', 'high'],
+    'pipeline_coverage': ['amount', 'amount', 'amount'],
 } -%}
 {#- The movement of the pipeline is bookkeeping: amounts without an interval. -#}
 {%- set values = dict(intervals, **{'pipeline_movement': ['closing_amount']}) -%}
@@ -59,6 +62,18 @@ funnel_bottlenecks as (
 ),
 
 {% endfor -%}
+velocity_scenarios as (
+    select * from {{ ref('velocity_scenarios') }}
+),
+
+lever_signals as (
+    select * from {{ ref('lever_signals') }}
+),
+
+pipeline_coverage as (
+    select * from {{ ref('pipeline_coverage') }}
+),
+
 published_segments as (
     select distinct
         dimension,
@@ -105,6 +120,41 @@ rate_observations as (
         'cells have a rate outside 0 to 1' as detail
     from segment_scorecards
     where unit = 'rate'
+    union all
+    select
+        'rates_in_range' as check_name,
+        'lever_signals' as subject,
+        count(*) as row_count,
+        count(*) filter (where value not between 0 and 1 or low not between 0 and 1 or high not between 0 and 1)
+            as defect_count,
+        'cells have a rate outside 0 to 1' as detail
+    from lever_signals
+    where lever = 'win_rate'
+    union all
+    select
+        'interval_order' as check_name,
+        'pipeline_coverage_weighted' as subject,
+        count(*) as row_count,
+        count(*) filter (
+            where
+            weighted_low > weighted_amount or weighted_high < weighted_amount
+            or (weighted_amount is not null and (weighted_low is null or weighted_high is null))
+        ) as defect_count,
+        'cells have an interval that misses the value' as detail
+    from pipeline_coverage
+    union all
+    select
+        'interval_order' as check_name,
+        'lever_signals_difference' as subject,
+        count(*) as row_count,
+        count(*) filter (
+            where
+            difference_low > difference + 1e-9 * abs(difference) + 1e-12
+            or difference_high < difference - 1e-9 * abs(difference) - 1e-12
+            or (difference is not null and (difference_low is null or difference_high is null))
+        ) as defect_count,
+        'cells have an interval that misses the value' as detail
+    from lever_signals
 ),
 
 interval_observations as (

@@ -32,6 +32,7 @@ select
     pipeline_velocity.win_rate_effect,
     pipeline_velocity.deal_amount_effect,
     pipeline_velocity.cycle_days_effect,
+    pipeline_velocity.expected_win_count,
     pipeline_velocity.n,
     pipeline_velocity.evidence,
     pipeline_velocity.evidence_reason,

@@ -84,6 +84,7 @@ def dataset(folder: Path, mapping: Mapping[str, Any], files: Mapping[str, str]) 
         "data_dir": str(folder),
         "build_dir": str(folder),
         "releases_dir": str(folder / "releases"),
+        "sources": ["export"],
         **mapping,
     }
     (folder / "mapping.yml").write_text(yaml.safe_dump(whole, sort_keys=False), encoding="utf-8")

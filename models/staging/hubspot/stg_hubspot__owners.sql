@@ -56,7 +56,7 @@ renamed as (
         {%- for column in custom_columns('owners') %}
         owners.{{ column }},
         {%- endfor %}
-        not ({{ hubspot_is_deleted('owners') }})
+        not {{ hubspot_is_deleted('owners') }}
         and (owners.active_user_id is not null or not has_user_ids.is_given) as is_active
     from owners
     cross join has_user_ids

@@ -76,7 +76,9 @@ def pipeline_velocity(inputs: pa.Table, thresholds: Mapping[str, float], caveats
     suppressed = suppressed_reason.notna()
     with np.errstate(divide="ignore", invalid="ignore"):
         is_wide = velocity.high / velocity.low > thresholds["maximum_velocity_span"]
-    directional_reason = cells["directional_reason"].where(cells["directional_reason"].notna() | ~is_wide, "wide_interval")
+    directional_reason = cells["directional_reason"].where(
+        cells["directional_reason"].notna() | ~is_wide, "wide_interval"
+    )
     reason = suppressed_reason.where(suppressed, directional_reason)
     # The caveat says more than the reason where there is more to say.
     code = reason.fillna(cells["basis"].map({"closed": "closed_deals_only"}))

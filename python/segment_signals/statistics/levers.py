@@ -1,7 +1,7 @@
 """Levers of the pipeline one by one: intervals of counts, rates, amounts and days, and tests against a reference.
 
-Two kinds of reference: the lever's own earlier periods, which are a sample themselves, and a fixed number (a benchmark).
-Rates are compared by `contrasts`, amounts and days by `intervals.compare_geometric_means`; what is left is here.
+Two kinds of reference: the lever's own earlier periods, which are a sample themselves, and a fixed number, such as a
+benchmark. Rates are compared by `contrasts`, amounts and days by `intervals.compare_geometric_means`; the rest is here.
 """
 
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ def poisson_interval(count: ArrayLike, confidence: float = 0.95) -> Interval:
     n = floats(count)
     tail = (1 - confidence) / 2
     low = np.where(n > 0, special.gammaincinv(np.maximum(n, 1), tail), 0)
-    return Interval(np.where(np.isnan(n), np.nan, low), special.gammaincinv(n + 1, 1 - tail))
+    return Interval(np.where(np.isnan(n), np.nan, low), floats(special.gammaincinv(n + 1, 1 - tail)))
 
 
 def poisson_p_value(count: ArrayLike, expected: ArrayLike) -> Floats:
@@ -28,7 +28,7 @@ def poisson_p_value(count: ArrayLike, expected: ArrayLike) -> Floats:
     below = np.where(n > 0, special.gammaincc(np.maximum(n, 1), mean), 0)
     upto = special.gammaincc(n + 1, mean)
     middle = (below + upto) / 2
-    return np.clip(2 * np.minimum(middle, 1 - middle), 0, 1)
+    return floats(np.clip(2 * np.minimum(middle, 1 - middle), 0, 1))
 
 
 def count_overdispersion(

@@ -1,5 +1,6 @@
 """Pipeline velocity: its value, its delta-method interval, and what each lever contributed to a change."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,6 +28,25 @@ class Levers:
         with np.errstate(divide="ignore", invalid="ignore"):
             velocity = self.qualified_count * self.win_rate * self.mean_deal_amount / self.mean_cycle_days
         return np.where(np.isfinite(velocity) & (velocity > 0), velocity, np.nan)
+
+
+LEVERS = ("qualified_count", "win_rate", "mean_deal_amount", "mean_cycle_days")
+
+
+def scenario_factor(change_pct: ArrayLike, levers: Iterable[str]) -> Floats:
+    """What velocity is multiplied by where the levers are so many percent better, shape (k,).
+
+    More opportunities, a higher win rate and larger deals are 1 + change; a cycle is shorter by it: 1 / (1 - change).
+
+    Args:
+        change_pct: percent for the better, above 0 and below 100.
+        levers: of `LEVERS`.
+    """
+    change = floats(change_pct) / 100
+    factor = np.ones(change.shape)
+    for lever in levers:
+        factor = factor / (1 - change) if lever == "mean_cycle_days" else factor * (1 + change)
+    return factor
 
 
 def relative_variance(

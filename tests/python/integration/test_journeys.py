@@ -92,7 +92,7 @@ def journey(built: Build, key: str, columns: str) -> tuple[Any, ...]:
     return row
 
 
-DATES = "lead_date::varchar, mql_date::varchar, sql_date::varchar, opportunity_date::varchar, won_date::varchar, lost_date::varchar"
+DATES = ", ".join(f"{stage}_date::varchar" for stage in ("lead", "mql", "sql", "opportunity", "won", "lost"))
 
 
 def test_every_record_is_in_one_journey(built: Build) -> None:
