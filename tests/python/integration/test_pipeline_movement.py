@@ -7,8 +7,10 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
+import numpy as np
 import pytest
 from conftest import Build, dataset
+from statsmodels.duration.survfunc import CumIncidenceRight, SurvfuncRight
 
 AS_OF = date(2025, 6, 30)
 FLOWS = ("opening", "created", "reopened", "pulled_in", "pushed_out", "up", "down", "won", "lost", "closing")
@@ -62,7 +64,8 @@ BY_HAND = {
     ("open_pipeline", "month", date(2025, 5, 1)): {
         "opening": 2550, "created": 1300, "reopened": 400, "up": 100, "down": 30, "won": 3000, "closing": 1320,
     },
-    # F has no amount and G a negative one: they count as deals. I was closed before it was created. J's win is taken back.
+    # F has no amount and G a negative one: both count as deals. I was closed before it was created; J's win is taken
+    # back.
     ("open_pipeline", "month", date(2025, 6, 1)): {
         "opening": 1320, "created": 90, "reopened": 1000, "won": 600, "lost": 1410, "closing": 400,
     },
@@ -215,6 +218,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Build:
         {
             "as_of_date": str(AS_OF),
             "sources": ["export"],
+            "currency": "USD",
             "dimensions": {"lead_source": ["opportunities.lead_source"]},
             "own_definitions": ["dimensions", "segment_rules"],
             "entities": {
@@ -257,8 +261,8 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Build:
             "history.csv": history_rows(),
             "definitions/dimensions.csv": "dimension,label,known_from_stage,rule_kind,valid_from,comment\n"
             "lead_source,Lead source,opportunity,value,2000-01-01,\n",
-            "definitions/segment_rules.csv": "dimension,source_value,lower_bound,upper_bound,segment,valid_from,comment\n"
-            "lead_source,Hand,,,Hand,2000-01-01,\n",
+            "definitions/segment_rules.csv": "dimension,source_value,lower_bound,upper_bound,segment,valid_from,"
+            "comment\nlead_source,Hand,,,Hand,2000-01-01,\n",
         },
     )
     done = build.dbt(
@@ -349,6 +353,61 @@ def test_visits_to_stages(built: Build) -> None:
     ]
 
 
+def visits(built: Build) -> dict[tuple[str, date, str], tuple[np.ndarray, np.ndarray]]:
+    """Days and status (0 open, 1 advanced, 2 lost, 3 went back) of the visits of each cell of the total."""
+    rows = built.rows(
+        "select period_grain, period_start, label, outcome_days, open_count, advanced_count, lost_count, back_count "
+        "from marts.pipeline_stage_day_counts inner join core.pipeline_stages using (stage_key) where segment = 'all'"
+    )
+    cells: dict[tuple[str, date, str], list[tuple[int, int]]] = defaultdict(list)
+    for *cell, days, opened, advanced, lost, back in rows:
+        for status, count in enumerate((opened, advanced, lost, back)):
+            cells[tuple(cell)] += [(days, status)] * count
+    return {cell: (np.array([d for d, _ in pairs]), np.array([s for _, s in pairs])) for cell, pairs in cells.items()}
+
+
+def test_stage_to_stage_rates_equal_statsmodels(built: Build) -> None:
+    cells = visits(built)
+    rows = built.rows(
+        "select period_grain, period_start, stage, outcome, horizon_days, outcome_rate, n "
+        "from marts.pipeline_stage_map where segment = 'all' and outcome_rate is not null"
+    )
+    assert len(rows) >= 30
+    for *cell, outcome, horizon, rate, n in rows:
+        days, status = cells[tuple(cell)]
+        assert len(days) == n
+        # The library leaves out events of the day 0: a day later changes no order.
+        curves = CumIncidenceRight(days + 1, status)
+        at = np.searchsorted(curves.times, horizon + 1, side="right") - 1
+        event, present = {"advanced": 1, "lost": 2, "went_back": 3}[outcome], sorted(set(status) - {0})
+        expected = curves.cinc[present.index(event)][at] if event in present and at >= 0 else 0
+        assert rate == pytest.approx(expected, abs=1e-9)
+
+
+def test_outcomes_never_exceed_one_together(built: Build) -> None:
+    rows = built.rows(
+        "select max(total) from (select sum(outcome_rate) as total from marts.pipeline_stage_map "
+        "group by period_grain, period_start, segment, stage, horizon_days)"
+    )
+    assert 0.3 < rows[0][0] <= 1 + 1e-9
+
+
+def test_median_time_in_stage_equals_statsmodels(built: Build) -> None:
+    cells = visits(built)
+    rows = built.rows(
+        "select distinct period_grain, period_start, stage, median_stage_days, median_stage_days_low, "
+        "median_stage_days_high from marts.pipeline_stage_map where segment = 'all' and evidence <> 'suppressed'"
+    )
+    assert len(rows) >= 6
+    for *cell, median, low, high in rows:
+        days, status = cells[tuple(cell)]
+        curve = SurvfuncRight(days, status > 0)
+        first = days[status > 0]
+        assert median == min(day for day in first if curve.surv_prob[curve.surv_times == day][0] <= 0.5 + 1e-12)
+        expected_low, expected_high = curve.quantile_ci(0.5)
+        assert (low, np.inf if high is None else high) == (expected_low, expected_high)
+
+
 def test_open_deals(built: Build) -> None:
     rows = built.rows(
         "select opportunity_id, opportunity_type, amount, close_date, age_in_stage_days, push_count, "
@@ -356,7 +415,7 @@ def test_open_deals(built: Build) -> None:
         "from marts.stalled_deals where length(opportunity_id) = 1 order by 1"
     )
     assert rows == [
-        # From 20 May to 30 June; the close date of the lost time is no plan, and June 20 is later than it.
+        # In its stage from 20 May to 30 June; June 20 is later than what was planned before, and has passed.
         ("B", "new_business", Decimal(400), date(2025, 6, 20), 41, 1, True, True, None, None, None),
         ("F", "new_business", None, date(2025, 6, 30), 29, 0, False, False, None, None, None),
         ("G", "new_business", None, date(2025, 7, 15), 27, 0, False, False, None, None, None),
@@ -367,7 +426,8 @@ def test_open_deals(built: Build) -> None:
 
 def test_reasons_that_differ_by_case_are_one(built: Build) -> None:
     rows = built.rows(
-        "select distinct category, reason from marts.win_loss_facts where outcome = 'lost' and segment = 'Hand' order by 1"
+        "select distinct category, reason from marts.win_loss_facts where outcome = 'lost' and segment = 'Hand' "
+        "order by 1"
     )
     # Two deals name a price: too few to stand alone.
     assert rows == [("missing_reason", "not recorded"), ("reason", "Other")]
