@@ -56,7 +56,9 @@ funnel_bottlenecks as (
     select * from {{ ref('funnel_bottlenecks') }}
 ),
 
-{%- for table in ['pipeline_movement_facts', 'pipeline_movement', 'pipeline_stage_map', 'win_loss', 'win_loss_patterns'] %}
+{%- for table in [
+    'pipeline_movement_facts', 'pipeline_movement', 'pipeline_stage_map', 'win_loss', 'win_loss_patterns',
+] %}
 {{ table }} as (
     select * from {{ ref(table) }}
 ),

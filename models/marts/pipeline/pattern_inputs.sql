@@ -1,8 +1,8 @@
 -- noqa: disable=LT02
 {# The indentation rule cannot follow columns that a loop makes. #}
--- Wins against losses, with and without each value of what was known of the deal. What happens during the life of a deal
--- is counted up to a fixed age, among the deals that were still open then: a deal that lives longer has more time for it.
--- What is recorded without a date cannot be counted so.
+-- Wins against losses, with and without each value of what was known of the deal. What happens during the life of a
+-- deal is counted up to a fixed age, among the deals that were still open then: a deal that lives longer has more time
+-- for it. What is recorded without a date cannot be counted so.
 with
 
 journeys as (
@@ -117,6 +117,26 @@ deals as (
     left join contacts on journeys.opportunity_id = contacts.opportunity_id
 ),
 
+-- How alike the deals of an account are, from all deals of the period.
+accounts as (
+    select
+        period_start,
+        cluster_id,
+        count(*) as n,
+        count(*) filter (where is_won) as won_count
+    from deals
+    group by period_start, cluster_id
+),
+
+sized as (
+    select
+        deals.*,
+        accounts.n = 1 as is_alone
+    from deals
+    inner join accounts
+        on deals.period_start = accounts.period_start and deals.cluster_id = accounts.cluster_id
+),
+
 -- `at_opening`: known when the deal was opened. The others are yes or no, or few numbers.
 valued as (
     {%- for dimension in var('dimensions') %}
@@ -126,8 +146,9 @@ valued as (
         {{ dimension }} as attribute_value,
         period_start,
         cluster_id,
+        is_alone,
         is_won
-    from deals
+    from sized
     where '{{ dimension }}' in (select known_dimensions.dimension from known_dimensions)
     union all
     {%- endfor %}
@@ -142,8 +163,9 @@ valued as (
         {{ column }} as attribute_value,
         period_start,
         cluster_id,
+        is_alone,
         is_won
-    from deals
+    from sized
     where {{ column }} is not null
     {%- if not loop.last %}
     union all
@@ -151,41 +173,56 @@ valued as (
     {%- endfor %}
 ),
 
+-- A deal that is the only one of its account in the period is a cluster of its own.
 clusters as (
     select
         basis,
         attribute,
-        coalesce(attribute_value, 'unknown') as attribute_value,
+        attribute_value,
         period_start,
         cluster_id,
         count(*) as n,
         count(*) filter (where is_won) as won_count
     from valued
-    group by basis, attribute, coalesce(attribute_value, 'unknown'), period_start, cluster_id
+    where not is_alone
+    group by basis, attribute, attribute_value, period_start, cluster_id
+),
+
+counted as (
+    select
+        basis,
+        attribute,
+        attribute_value,
+        period_start,
+        n,
+        won_count,
+        n * n as squared_n
+    from clusters
+    union all
+    select
+        basis,
+        attribute,
+        attribute_value,
+        period_start,
+        count(*) as n,
+        count(*) filter (where is_won) as won_count,
+        count(*) as squared_n
+    from valued
+    where is_alone
+    group by basis, attribute, attribute_value, period_start
 ),
 
 cells as (
     select
         basis,
         attribute,
-        attribute_value,
+        coalesce(attribute_value, 'unknown') as attribute_value,
         period_start,
         sum(n)::bigint as n,
         sum(won_count)::bigint as won_count,
-        sum(n * n)::bigint as squared_n
-    from clusters
-    group by basis, attribute, attribute_value, period_start
-),
-
--- How alike the deals of an account are, from all deals of the period.
-accounts as (
-    select
-        period_start,
-        cluster_id,
-        count(*) as n,
-        count(*) filter (where is_won) as won_count
-    from deals
-    group by period_start, cluster_id
+        sum(squared_n)::bigint as squared_n
+    from counted
+    group by basis, attribute, coalesce(attribute_value, 'unknown'), period_start
 ),
 
 populations as (

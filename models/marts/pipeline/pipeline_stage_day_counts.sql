@@ -4,6 +4,10 @@ pipeline_stage_visits as (
     select * from {{ ref('pipeline_stage_visits') }}
 ),
 
+pipeline_stages as (
+    select * from {{ ref('pipeline_stages') }}
+),
+
 journeys as (
     select * from {{ ref('journeys') }}
     where is_primary and opportunity_id is not null
@@ -28,7 +32,7 @@ run_context as (
 
 visits as (
     select
-        pipeline_stage_visits.stage_key,
+        pipeline_stage_visits.stage_order,
         pipeline_stage_visits.outcome,
         {{ days_between(
             'pipeline_stage_visits.entered_date', 'coalesce(pipeline_stage_visits.left_date, run_context.as_of_date)'
@@ -38,27 +42,41 @@ visits as (
         {%- for dimension in var('dimensions') %}
         journeys.{{ dimension }},
         {%- endfor %}
-        {{ period_start('pipeline_stage_visits.entered_date', 'month') }} as cohort_month
+        {{ period_start('pipeline_stage_visits.entered_date', 'month') }} as cohort_month,
+        {{ period_start('pipeline_stage_visits.entered_date', 'quarter') }} as cohort_quarter
     from pipeline_stage_visits
     inner join journeys on pipeline_stage_visits.opportunity_id = journeys.opportunity_id
     cross join horizons
     cross join run_context
 ),
 
+-- Segments by quarter: months of a stage of a segment are too thin to say anything.
 counted as (
     select
+        'month' as period_grain,
+        cohort_month as period_start,
+        'all' as dimension,
+        'all' as segment,
+        stage_order,
+        outcome_days,
+        outcome,
+        is_mature,
+        count(*) as visit_count
+    from visits
+    group by cohort_month, stage_order, outcome_days, outcome, is_mature
+    union all
+    select
+        'quarter' as period_grain,
+        cohort_quarter as period_start,
         {{ grouped_dimension() }} as dimension,
         {{ grouped_segment() }} as segment,
-        stage_key,
-        cohort_month,
+        stage_order,
         outcome_days,
-        count(*) filter (where outcome = 'advanced') as advanced_count,
-        count(*) filter (where outcome = 'lost') as lost_count,
-        count(*) filter (where outcome = 'went_back') as back_count,
-        count(*) filter (where outcome = 'open') as open_count,
-        count(*) filter (where is_mature) as mature_count
+        outcome,
+        is_mature,
+        count(*) as visit_count
     from visits
-    {{ group_by_each_dimension('stage_key, cohort_month, outcome_days') }}  -- noqa: PRS
+    {{ group_by_each_dimension('cohort_quarter, stage_order, outcome_days, outcome, is_mature') }}  -- noqa: PRS
 ),
 
 -- A dimension that is known only later than the opportunity would know the won ones alone.
@@ -71,33 +89,21 @@ known as (
     where counted.dimension = 'all' or known_from.stage_order <= opportunity.stage_order
 )
 
--- Segments by quarter: months of a stage of a segment are too thin to say anything.
 select
-    'month' as period_grain,
-    cohort_month as period_start,
-    dimension,
-    segment,
-    stage_key,
-    outcome_days,
-    advanced_count,
-    lost_count,
-    back_count,
-    open_count,
-    mature_count
+    known.period_grain,
+    known.period_start,
+    known.dimension,
+    known.segment,
+    pipeline_stages.stage_key,
+    known.outcome_days,
+    {%- for outcome, column in {
+        'advanced': 'advanced', 'lost': 'lost', 'went_back': 'back', 'open': 'open',
+    }.items() %}
+    coalesce(sum(known.visit_count) filter (where known.outcome = '{{ outcome }}'), 0)::bigint as {{ column }}_count,
+    {%- endfor %}
+    coalesce(sum(known.visit_count) filter (where known.is_mature), 0)::bigint as mature_count
 from known
-where dimension = 'all'
-union all
-select
-    'quarter' as period_grain,
-    {{ period_start('cohort_month', 'quarter') }} as period_start,
-    dimension,
-    segment,
-    stage_key,
-    outcome_days,
-    sum(advanced_count)::bigint as advanced_count,
-    sum(lost_count)::bigint as lost_count,
-    sum(back_count)::bigint as back_count,
-    sum(open_count)::bigint as open_count,
-    sum(mature_count)::bigint as mature_count
-from known
-group by all
+inner join pipeline_stages on known.stage_order = pipeline_stages.stage_order
+group by
+    known.period_grain, known.period_start, known.dimension, known.segment, pipeline_stages.stage_key,
+    known.outcome_days

@@ -28,34 +28,52 @@ won_stage as (
     where stage = 'won'
 ),
 
-labelled as (
+-- Each spelling once.
+spellings as (
     select
-        stage_visits.entity_id as opportunity_id,
-        pipeline_stages.stage_key,
-        pipeline_stages.stage_order,
+        stage_visits.stage,
+        stage_visits.source_stage,
         case
             when lifecycle_stages.kind = 'end' then 'lost'
             when lifecycle_stages.stage_order >= won_stage.stage_order then 'won'
             else 'open'
         end as state,
+        coalesce({{ label_key('stage_visits.source_stage') }}, {{ label_key('lifecycle_stages.label') }}) as stage_key
+    from stage_visits
+    inner join lifecycle_stages on stage_visits.stage = lifecycle_stages.stage
+    cross join won_stage
+    group by all
+),
+
+labels as (
+    select
+        spellings.*,
+        pipeline_stages.stage_order
+    from spellings
+    inner join pipeline_stages on spellings.stage_key = pipeline_stages.stage_key
+),
+
+labelled as (
+    select
+        stage_visits.entity_id as opportunity_id,
+        labels.stage_order,
+        labels.state,
         stage_visits.visit_number,
         stage_visits.entered_date
     from stage_visits
     inner join journeys on stage_visits.entity_id = journeys.opportunity_id
-    inner join lifecycle_stages on stage_visits.stage = lifecycle_stages.stage
-    cross join won_stage
-    inner join pipeline_stages
+    inner join labels
         on
-            coalesce({{ label_key('stage_visits.source_stage') }}, {{ label_key('lifecycle_stages.label') }})
-            = pipeline_stages.stage_key
+            stage_visits.stage = labels.stage
+            and coalesce(stage_visits.source_stage, '') = coalesce(labels.source_stage, '')
 ),
 
 -- Another spelling of the same label is the same visit.
 changed as (
     select * from labelled
     qualify
-        lag(stage_key) over (partition by opportunity_id order by visit_number) is null
-        or stage_key <> lag(stage_key) over (partition by opportunity_id order by visit_number)
+        lag(stage_order) over (partition by opportunity_id order by visit_number) is null
+        or stage_order <> lag(stage_order) over (partition by opportunity_id order by visit_number)
 ),
 
 followed as (
@@ -71,16 +89,16 @@ followed as (
 first_visits as (
     select
         opportunity_id,
-        stage_key,
+        stage_order,
         min(visit_number) as visit_number
-    from followed
+    from changed
     where state = 'open'
-    group by opportunity_id, stage_key
+    group by opportunity_id, stage_order
 )
 
 select
     followed.opportunity_id,
-    followed.stage_key,
+    pipeline_stages.stage_key,
     followed.stage_order,
     case
         when followed.next_state is null then 'open'
@@ -95,3 +113,4 @@ inner join first_visits
     on
         followed.opportunity_id = first_visits.opportunity_id
         and followed.visit_number = first_visits.visit_number
+inner join pipeline_stages on followed.stage_order = pipeline_stages.stage_order

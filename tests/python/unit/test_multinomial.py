@@ -2,10 +2,9 @@
 
 import numpy as np
 import pytest
-from statsmodels.stats.proportion import multinomial_proportions_confint
-
 from segment_signals.statistics.intervals import difference_interval, wilson_interval
 from segment_signals.statistics.multinomial import goodman_interval
+from statsmodels.stats.proportion import multinomial_proportions_confint
 
 
 @pytest.mark.parametrize("counts", [[56, 72, 73, 59, 62, 87, 58], [0, 3, 40], [1, 0, 0, 19], [208, 162, 135, 104, 50]])
@@ -30,7 +29,8 @@ def test_one_category_is_wilson() -> None:
 
 def test_nothing_recorded_has_no_interval() -> None:
     found = goodman_interval([0.0], [0.0], [3])
-    assert np.isnan(found.low[0]) and np.isnan(found.high[0])
+    assert np.isnan(found.low[0])
+    assert np.isnan(found.high[0])
 
 
 @pytest.mark.parametrize(

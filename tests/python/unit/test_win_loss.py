@@ -7,7 +7,6 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pytest
-
 from segment_signals.pipeline.win_loss import win_loss
 from segment_signals.pipeline.win_loss_patterns import win_loss_patterns
 
@@ -116,8 +115,10 @@ def test_a_difference_of_win_rates() -> None:
     # 60 of 200 against 45 of 300: 30 % against 15 %.
     assert (row["win_rate"], row["rest_win_rate"]) == (0.3, 0.15)
     assert row["difference"] == pytest.approx(0.15)
-    assert row["low"] > 0.07 and row["high"] < 0.23
-    assert row["is_signal"] and row["q_value"] < 1e-4
+    assert row["low"] > 0.07
+    assert row["high"] < 0.23
+    assert row["is_signal"]
+    assert row["q_value"] < 1e-4
 
 
 def test_a_sure_difference_below_the_floor_is_no_signal() -> None:
