@@ -9,9 +9,16 @@ pipeline_movement_facts as (
     select * from {{ ref('pipeline_movement_facts') }}
 ),
 
-close_dates as (
-    select count(close_date) > 0 as has_close_dates
+history as (
+    select
+        count(close_date) > 0 as has_close_dates,
+        count(amount) > 0 as has_amounts
     from {{ ref('opportunity_history') }}
+),
+
+opportunities as (
+    select * from {{ ref('opportunities') }}
+    where opportunity_type = 'new_business' and not is_disqualified
 ),
 
 run_context as (
@@ -31,18 +38,43 @@ pipeline_thresholds as (
     from {{ ref('evidence_thresholds') }}
 ),
 
+outcome_amounts as (
+    select
+        case when current_stage in ('won', 'lost') then current_stage else 'open' end as outcome,
+        count(*) filter (where amount > 0)::double / count(*) as amount_rate,
+        count(*) as deal_count
+    from opportunities
+    group by case when current_stage in ('won', 'lost') then current_stage else 'open' end
+),
+
+-- Where today's amount stands for every day, and one outcome has none more often than another, the pipeline of a past
+-- day would be that of the deals which were won later.
+amounts as (
+    select
+        coalesce(
+            max(outcome_amounts.amount_rate) - min(outcome_amounts.amount_rate)
+            > max(thresholds.maximum_outcome_completeness_gap), false
+        ) and not bool_or(history.has_amounts) as is_missing_by_outcome
+    from outcome_amounts
+    cross join thresholds
+    cross join history
+    where outcome_amounts.deal_count >= thresholds.minimum_n
+),
+
 judged as (
     select
         facts.*,
+        amounts.is_missing_by_outcome,
         run_context.reporting_currency as currency,
         facts.missing_amount_count::double / nullif(facts.deal_count, 0) as missing_amount_share,
         (facts.largest_amount / nullif(facts.entered_amount, 0))::double as largest_deal_share,
         -- Where nothing came in, nothing is missing.
         case
+            when facts.scope = 'closing_in_period' and not history.has_close_dates then 'not_applicable'
             when facts.period_start < run_context.history_starts_on then 'left_truncated'
-            when facts.scope = 'closing_in_period' and not close_dates.has_close_dates then 'not_applicable'
             when facts.deal_count < thresholds.minimum_n then 'insufficient_sample'
             when facts.missing_amount_count = facts.deal_count then 'incomplete_data'
+            when amounts.is_missing_by_outcome then 'incomplete_data'
         end as suppressed_reason,
         case
             when {{ period_end('facts.period_grain', 'facts.period_start') }} > run_context.as_of_date + 1
@@ -55,7 +87,8 @@ judged as (
         end as directional_reason,
         facts.largest_amount > pipeline_thresholds.maximum_deal_share * facts.entered_amount as has_dominant_deal
     from pipeline_movement_facts as facts
-    cross join close_dates
+    cross join history
+    cross join amounts
     cross join run_context
     cross join thresholds
     cross join pipeline_thresholds
@@ -68,7 +101,8 @@ explained as (
         case coalesce(suppressed_reason, directional_reason)
             when 'not_applicable' then 'no_planned_dates'
             when 'too_early' then 'period_not_over'
-            when 'incomplete_data' then 'missing_amounts'
+            when 'incomplete_data'
+                then case when is_missing_by_outcome then 'amounts_by_outcome' else 'missing_amounts' end
             when 'insufficient_sample'
                 then case
                     when suppressed_reason is null and has_dominant_deal then 'dominant_deal'
