@@ -31,14 +31,15 @@ format: .venv/installed
 
 
 simulate: .venv/installed
-	$(BIN)/signals simulate --output data/demo
+	$(BIN)/signals simulate --scenario demo --out data/demo
 
 bench: .venv/installed
 	$(BIN)/python bench/demo_build.py
 	$(BIN)/python bench/funnel_scale.py
 
-# The simulation study: every method against worlds whose truth is known.
+# The simulation study: every method against worlds whose truth is known; and the demo beside its planted truth.
 certify: .venv/installed
+	$(BIN)/python -m certification.demo
 	$(BIN)/python -m certification
 
 # A new lock file from pyproject.toml: hashes of every package, no index address.

@@ -4,8 +4,9 @@
 {%- endmacro %}
 
 {#- A record that HubSpot archived, or that Fivetran no longer finds. -#}
-{% macro hubspot_is_deleted(record) -%}
-    (coalesce({{ record }}.is_deleted, false) or coalesce({{ record }}.fivetran_deleted, false))
+{% macro hubspot_is_deleted(record=none) -%}
+    {%- set prefix = record ~ '.' if record else '' -%}
+    (coalesce({{ prefix }}is_deleted, false) or coalesce({{ prefix }}fivetran_deleted, false))
 {%- endmacro %}
 
 {#- How HubSpot writes a stage's id in the name of a property. -#}

@@ -4,8 +4,9 @@
 {%- endmacro %}
 
 {#- An object that was deleted in Stripe, or that Fivetran no longer finds. -#}
-{% macro stripe_is_deleted(record) -%}
-    (coalesce({{ record }}.is_deleted, false) or coalesce({{ record }}.fivetran_deleted, false))
+{% macro stripe_is_deleted(record=none) -%}
+    {%- set prefix = record ~ '.' if record else '' -%}
+    (coalesce({{ prefix }}is_deleted, false) or coalesce({{ prefix }}fivetran_deleted, false))
 {%- endmacro %}
 
 {#- How many of a currency's smallest unit, in which Stripe has amounts, make one of it. -#}

@@ -22,8 +22,16 @@ stage_visits as (
     select * from {{ ref('stage_visits') }}
 ),
 
+stage_changes as (
+    select * from {{ ref('stage_changes') }}
+),
+
 lifecycle_stages as (
     select * from {{ ref('lifecycle_stages') }}
+),
+
+run_context as (
+    select * from {{ ref('run_context') }}
 ),
 
 dimensions as (
@@ -35,18 +43,26 @@ segment_memberships as (
 ),
 
 -- A step back: to an earlier stage than the same system told last.
-visits as (
+steps as (
     select
-        stage_visits.*,
-        coalesce(
-            lifecycle_stages.stage_order < lag(lifecycle_stages.stage_order) over (
-                partition by stage_visits.entity, stage_visits.entity_id, stage_visits.source
-                order by stage_visits.visit_number
-            ),
-            false
+        stage_changes.entity,
+        stage_changes.entity_id,
+        lifecycle_stages.stage_order < lag(lifecycle_stages.stage_order) over (
+            partition by stage_changes.entity, stage_changes.entity_id, stage_changes.source
+            order by stage_changes.entered_at, lifecycle_stages.stage_order
         ) as is_backward
-    from stage_visits
-    inner join lifecycle_stages on stage_visits.stage = lifecycle_stages.stage
+    from stage_changes
+    inner join lifecycle_stages on stage_changes.stage = lifecycle_stages.stage
+    cross join run_context
+    where stage_changes.entered_at::date <= run_context.as_of_date
+),
+
+steps_back as (
+    select distinct
+        entity,
+        entity_id
+    from steps
+    where is_backward
 ),
 
 -- First entry of each stage counts; ends count by their last one, since a record may be re-opened. Dates are compared,
@@ -61,9 +77,8 @@ stage_dates as (
         min(stage_visits.entered_date) filter (where stage_visits.stage = 'pql') as pql_date,
         max(stage_visits.entered_date) filter (where lifecycle_stages.spine_stage is not null) as last_spine_date,
         max(stage_visits.entered_date) filter (where stage_visits.stage = 'won') as last_won_date,
-        max(stage_visits.entered_date) filter (where lifecycle_stages.kind = 'end') as last_ended_date,
-        bool_or(stage_visits.is_backward) as has_moved_back
-    from visits as stage_visits
+        max(stage_visits.entered_date) filter (where lifecycle_stages.kind = 'end') as last_ended_date
+    from stage_visits
     inner join lifecycle_stages on stage_visits.stage = lifecycle_stages.stage
     where lifecycle_stages.kind <> 'outside'
     group by stage_visits.entity, stage_visits.entity_id
@@ -124,6 +139,7 @@ linked_people as (
         leads.person_id,
         leads.account_id,
         leads.created_at,
+        leads.converted_at::date as converted_date,
         first_links.opportunity_id
     from leads
     left join first_links on leads.person_id = first_links.person_id
@@ -134,6 +150,7 @@ joined as (
     select
         coalesce(linked_people.person_id, opportunities.opportunity_id) as journey_id,
         linked_people.person_id,
+        linked_people.converted_date,
         opportunities.opportunity_id,
         coalesce(opportunities.account_id, linked_people.account_id) as account_id,
         opportunities.owner_id,
@@ -157,17 +174,24 @@ observed as (
         {%- for stage in person_stages %}
         person_dates.{{ stage }}_date as observed_{{ stage }}_date,
         {%- endfor %}
-        -- A lead that joins a deal which is already open, or closed, reaches it on its own last day as a lead.
+        -- A lead that joins a deal which is already open, or closed, reaches it with its own conversion, or on its
+        -- own last day as a lead.
         case
             when joined.is_primary then opportunity_dates.opportunity_date
-            else greatest(opportunity_dates.opportunity_date, {{ stage_dates(person_stages, 'person_dates.') }})
+            else greatest(
+                opportunity_dates.opportunity_date, joined.converted_date,
+                {{ stage_dates(person_stages, 'person_dates.') }}
+            )
         end as observed_opportunity_date,
         -- A win that was taken back is none, and the outcome of a deal without an entry date is in no cohort.
         case
             when opportunity_dates.opportunity_date is null then null
             when opportunity_dates.last_ended_date > opportunity_dates.last_won_date then null
             when joined.is_primary or opportunity_dates.won_date is null then opportunity_dates.won_date
-            else greatest(opportunity_dates.won_date, {{ stage_dates(person_stages, 'person_dates.') }})
+            else greatest(
+                opportunity_dates.won_date, joined.converted_date,
+                {{ stage_dates(person_stages, 'person_dates.') }}
+            )
         end as observed_won_date,
         case
             when joined.opportunity_id is null and person_dates.last_ended_date >= person_dates.last_spine_date
@@ -178,7 +202,8 @@ observed as (
                 then case
                     when joined.is_primary then opportunity_dates.last_ended_date
                     else greatest(
-                        opportunity_dates.last_ended_date, {{ stage_dates(person_stages, 'person_dates.') }}
+                        opportunity_dates.last_ended_date, joined.converted_date,
+                        {{ stage_dates(person_stages, 'person_dates.') }}
                     )
                 end
         end as lost_date,
@@ -186,12 +211,17 @@ observed as (
         or coalesce(opportunity_dates.last_ended_date < opportunity_dates.last_spine_date, false)
         or coalesce(opportunity_dates.last_ended_date > opportunity_dates.last_won_date, false) as is_recycled,
         coalesce(opportunity_dates.last_ended_date < opportunity_dates.last_spine_date, false) as is_reopened,
-        coalesce(person_dates.has_moved_back, false) or coalesce(opportunity_dates.has_moved_back, false)
-            as has_moved_back,
+        person_steps_back.entity_id is not null or opportunity_steps_back.entity_id is not null as has_moved_back,
         person_dates.pql_date
     from joined
     left join person_dates on joined.person_id = person_dates.entity_id
     left join opportunity_dates on joined.opportunity_id = opportunity_dates.entity_id
+    left join steps_back as person_steps_back
+        on person_steps_back.entity = 'person' and joined.person_id = person_steps_back.entity_id
+    left join steps_back as opportunity_steps_back
+        on
+            opportunity_steps_back.entity = 'opportunity'
+            and joined.opportunity_id = opportunity_steps_back.entity_id
 ),
 
 -- A stage counts as reached on the date of the next observed stage where it was skipped, or entered out of order.

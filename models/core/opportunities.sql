@@ -177,6 +177,9 @@ flagged as (
             as is_closed_before_created,
         coalesce(stage in ('won', 'lost') and coalesce(closed_at::date, close_date) > latest_possible_date, false)
             as is_closed_in_future,
+        coalesce(
+            stage not in ('won', 'lost') and close_date > {{ add_months('as_of_date', 36) }}, false
+        ) as is_closing_too_late,
         coalesce(created_at::date > as_of_date, false) as is_created_after_as_of,
         created_at,
         closed_at,

@@ -59,6 +59,7 @@ select
 from converted
 window changes as (
     partition by opportunity_id
-    order by changed_at, source_stage nulls first, amount nulls first, close_date nulls first, probability nulls first,
-    forecast_category nulls first, source
+    order by
+        changed_at, source_stage nulls first, amount nulls first, close_date nulls first, probability nulls first,
+        forecast_category nulls first, source
 )

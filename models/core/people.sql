@@ -20,12 +20,16 @@ accounts as (
     select * from {{ ref('accounts') }}
 ),
 
+owners as (
+    select * from {{ ref('owners') }}
+),
+
 free_email_domains as (
     select * from {{ ref('free_email_domains') }}
 ),
 
-stage_map as (
-    select * from {{ ref('stage_map') }}
+stage_labels as (
+    select * from {{ ref('stage_labels') }}
     where entity = 'person'
 ),
 
@@ -107,7 +111,8 @@ flagged as (
         merged.created_at is null as is_missing_created_date,
         coalesce(merged.created_at::date > run_context.as_of_date, false) as is_created_after_as_of,
         merged.account_id is not null and account_links.account_id is null as is_unknown_account,
-        merged.source_stage is not null and stage_map.stage is null as is_unmapped_stage,
+        merged.owner_id is not null and owners.owner_id is null as is_unknown_owner,
+        merged.source_stage is not null and stage_labels.stage is null as is_unmapped_stage,
         coalesce(merged.converted_at < merged.created_at, false) as is_converted_before_created,
         merged.created_at,
         merged.lead_created_at,
@@ -116,9 +121,10 @@ flagged as (
     from merged
     cross join run_context
     left join account_links on merged.account_id = account_links.source_account_id
+    left join owners on merged.owner_id = owners.owner_id
     left join opportunity_links on merged.opportunity_id = opportunity_links.source_opportunity_id
     left join account_domains on merged.account_id is null and merged.email_domain = account_domains.domain
-    left join stage_map on lower(merged.source_stage) = lower(stage_map.source_label)
+    left join stage_labels on lower(merged.source_stage) = stage_labels.source_label
 )
 
 select

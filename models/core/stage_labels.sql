@@ -29,6 +29,16 @@ pipeline_stages as (
     where 1 = 0
 ),
 
+mapped_labels as (
+    select lower(source_label) as source_label
+    from stage_map
+    where entity = 'opportunity'
+),
+
+entities as (
+    select unnest(['person', 'opportunity']) as entity
+),
+
 declared as (
     select
         source_label,
@@ -56,7 +66,7 @@ unioned as (
         stage,
         'pipeline_stage' as rule
     from declared
-    where source_label not in (select lower(source_label) from stage_map where entity = 'opportunity')
+    where source_label not in (select mapped_labels.source_label from mapped_labels)
     union all
     -- Stage dates in fields of their own name our stages.
     select
@@ -65,11 +75,10 @@ unioned as (
         lifecycle_stages.stage,
         'own_name' as rule
     from lifecycle_stages
-    cross join (select unnest(['person', 'opportunity']) as entity) as entities
-    where not exists (
-        select 1 from stage_map
-        where stage_map.entity = entities.entity and lower(stage_map.source_label) = lifecycle_stages.stage
-    )
+    cross join entities
+    left join stage_map
+        on entities.entity = stage_map.entity and lifecycle_stages.stage = lower(stage_map.source_label)
+    where stage_map.stage is null
 )
 
 select * from unioned

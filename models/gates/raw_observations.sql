@@ -1,3 +1,4 @@
+-- noqa: disable=LT02
 -- One number per check of the raw boundary: shares of rows with a defect, largest differences, days.
 {% set shares = [
     {'check': 'disqualified_rows', 'subject': 'accounts', 'relation': 'accounts', 'defect': 'is_disqualified',
@@ -17,6 +18,11 @@
     {'check': 'unknown_reference', 'subject': 'opportunities.owner_id', 'relation': 'opportunities',
      'defect': 'is_unknown_owner', 'needs': 'owners.owner_id', 'value': 'owner_id',
      'detail': 'opportunities name an owner that is not in the owners'},
+    {'check': 'unknown_reference', 'subject': 'people.owner_id', 'relation': 'people', 'defect': 'is_unknown_owner',
+     'needs': 'owners.owner_id', 'value': 'owner_id', 'detail': 'people name an owner that is not in the owners'},
+    {'check': 'future_dates', 'subject': 'opportunities.close_date', 'relation': 'opportunities',
+     'defect': 'is_closing_too_late', 'needs': 'opportunities.close_date',
+     'detail': 'open opportunities are to close more than three years after the as-of date'},
     {'check': 'impossible_dates', 'subject': 'people.converted_at', 'relation': 'people',
      'defect': 'is_converted_before_created', 'needs': 'people.converted_at',
      'detail': 'people were converted before they were created'},
@@ -74,15 +80,15 @@
     {'check': 'impossible_dates', 'subject': 'subscriptions.ended_date', 'relation': 'subscriptions',
      'defect': 'is_ended_before_started', 'needs': 'subscriptions.started_date',
      'detail': 'subscriptions ended before they started'},
-    {'check': 'future_dates', 'subject': 'accounts.created_at', 'relation': 'accounts',
+    {'check': 'future_dates', 'subject': 'accounts.created_at', 'relation': 'account_records',
      'defect': 'is_created_after_as_of', 'needs': 'accounts.created_at',
-     'detail': 'accounts were created after the as-of date'},
-    {'check': 'future_dates', 'subject': 'people.created_at', 'relation': 'people',
+     'detail': 'account records were created after the as-of date'},
+    {'check': 'future_dates', 'subject': 'people.created_at', 'relation': 'person_records',
      'defect': 'is_created_after_as_of', 'needs': 'people.created_at',
-     'detail': 'people were created after the as-of date'},
-    {'check': 'future_dates', 'subject': 'opportunities.created_at', 'relation': 'opportunities',
+     'detail': 'person records were created after the as-of date'},
+    {'check': 'future_dates', 'subject': 'opportunities.created_at', 'relation': 'opportunity_records',
      'defect': 'is_created_after_as_of', 'needs': 'opportunities.created_at',
-     'detail': 'opportunities were created after the as-of date'},
+     'detail': 'opportunity records were created after the as-of date'},
     {'check': 'stage_order', 'subject': 'journeys', 'relation': 'journeys', 'defect': 'has_moved_back',
      'needs': 'stage_history.stage', 'detail': 'journeys went back to an earlier stage'},
     {'check': 'stage_alignment', 'subject': 'people', 'relation': 'aligned_people', 'defect': 'is_disagreeing',
@@ -193,6 +199,7 @@ lifecycle_stages as (
         links.source,
         links.match_rule,
         sources.duplicate_count,
+        sources.created_at::date > (select as_of_date from {{ ref('run_context') }}) as is_created_after_as_of,
         sources.duplicate_count > 0
         or links.match_rule not in ('own_record', 'conversion')
         and row_number() over (
@@ -203,13 +210,15 @@ lifecycle_stages as (
 ),
 {%- endfor %}
 
--- People whose current stage two systems tell.
+-- People whose current stage two systems tell. Who is out of the funnel in one of them may well stand still in the
+-- other: that is no disagreement about a stage.
 told_stages as (
     select
         person_links.person_id,
         person_links.source,
         min(person_links.record_number) as record_number,
-        max(lifecycle_stages.stage_order) as stage_order
+        max(lifecycle_stages.stage_order) as stage_order,
+        bool_and(lifecycle_stages.spine_stage is not null) as is_in_funnel
     from person_sources
     inner join {{ ref('person_links') }} as person_links
         on person_sources.person_id = person_links.source_person_id
@@ -226,7 +235,7 @@ aligned_people as (
         min(stage_order) < max(stage_order) as is_disagreeing
     from told_stages
     group by person_id
-    having count(*) > 1
+    having count(*) > 1 and bool_and(is_in_funnel)
 ),
 
 dimensions as (
@@ -252,8 +261,12 @@ provided as (
     ] %}
     {%- if sources_of(entity) | reject('equalto', 'export') | list %}
     union
-    select '{{ entity }}.' || unnest({{ entity_shape(entity) | list + custom_columns(entity) + ['status', 'stage', 'amount'] }})
-        as needed_column
+    select '{{ entity }}.' || unnest([
+        {%- for column in entity_shape(entity) | list + custom_columns(entity) %}
+        '{{ column }}',
+        {%- endfor %}
+        'status', 'stage', 'amount', 'opportunity_type'
+    ]) as needed_column
     {%- endif %}
     {%- endfor %}
 ),
@@ -351,7 +364,7 @@ disguised_observations as (
         coalesce(
             'Words such as n/a in ' || string_agg(
                 source || '.' || table_name || '.' || column_name || ': ' || format('{:,}', disguised_null_count), ', '
-                order by disguised_null_count desc, source, table_name, column_name
+                order by disguised_null_count desc, source asc, table_name asc, column_name asc
             ) filter (where disguised_null_count > 0),
             'No word stands for nothing'
         ) as detail
@@ -409,7 +422,12 @@ conserved as (
         (
             select coalesce(sum(row_count), 0)
             from {{ source('raw', 'tables') }}
-            where source || '.' || table_name in ('{{ tables | join("', '") }}')
+            where
+                source || '.' || table_name in (
+                    {%- for table in tables %}
+                    '{{ table }}'{{ ',' if not loop.last }}
+                    {%- endfor %}
+                )
         ) as rows_in,
         (select coalesce(sum(1 + duplicate_count), 0) from {{ singular }}_records) as rows_out
     union all

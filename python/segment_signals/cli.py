@@ -26,13 +26,23 @@ def _parser() -> argparse.ArgumentParser:
 
     simulate = commands.add_parser(
         "simulate",
-        help="write the simulated Salesforce export of the demo",
-        description="Writes a simulated Salesforce export and its planted truth. The same seed gives the same bytes.",
+        help="write a simulated dataset whose truth is known",
+        description=(
+            "Writes the exports of a simulated world (Salesforce, HubSpot, Stripe, product, marketing), their"
+            " mapping.yml, and truth/. The same scenario, size and seed give the same files."
+        ),
     )
-    simulate.add_argument("--output", type=Path, required=True, metavar="FOLDER", help="folder to write into")
     simulate.add_argument(
-        "--seed", type=int, default=20260101, help="seed of the random numbers (default: %(default)s)"
+        "--scenario", default="demo", metavar="NAME", help="demo, null, planted, dirty, tiny, scale, or a YAML file"
     )
+    simulate.add_argument("--leads", type=int, metavar="N", help="number of leads (default: the scenario's)")
+    simulate.add_argument("--months", type=int, metavar="M", help="length of the window (default: the scenario's)")
+    simulate.add_argument(
+        "--seed", type=int, default=20260101, metavar="S", help="seed of the random numbers (default: %(default)s)"
+    )
+    simulate.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="folder to write into")
+    simulate.add_argument("--format", choices=("csv", "parquet"), default="csv", help="default: %(default)s")
+    simulate.add_argument("--dataset", metavar="NAME", help="name of the dataset (default: the scenario's)")
     simulate.set_defaults(run=_simulate)
 
     where = commands.add_parser(
@@ -60,11 +70,16 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _simulate(options: argparse.Namespace) -> int:
-    from segment_signals.simulation import write_demo  # imported here: only this command needs it
+    from segment_signals.simulation import load_scenario, write_dataset  # imported here: only this command needs it
 
-    options.output.mkdir(parents=True, exist_ok=True)
-    write_demo(options.output, options.seed)
-    print(f"Wrote a simulated Salesforce export with the seed {options.seed} into {options.output}")
+    try:
+        parameters = load_scenario(options.scenario, leads=options.leads, months=options.months)
+    except (FileNotFoundError, ValueError) as error:
+        print(error, file=sys.stderr)
+        return 1
+    truth = write_dataset(parameters, options.seed, options.out, file_format=options.format, dataset=options.dataset)
+    rows = sum(truth["row_counts"].values())
+    print(f"Wrote {rows:,} rows of the scenario {parameters.name} with the seed {options.seed} into {options.out}")
     return 0
 
 

@@ -9,7 +9,7 @@ merged_ids as (
     select
         id as company_id,
         {{ hubspot_each_id('hs_merged_object_ids') }} as merged_id
-    from companies
+    from {{ source('hubspot', 'company') }}
     where hs_merged_object_ids is not null
 ),
 

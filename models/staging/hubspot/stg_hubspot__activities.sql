@@ -1,3 +1,4 @@
+-- noqa: disable=LT02
 -- An engagement has one person, account and opportunity here: of several the first by id. Deleted ones are left out.
 {%- set details = ['call', 'email', 'meeting', 'note', 'task'] %}
 {%- set associations = {'contact': 'contacts', 'company': 'companies', 'deal': 'deals'} %}
@@ -7,20 +8,16 @@ engagements as (
     {{ latest_records(source('hubspot', 'engagement'), 'engagement_id') }}
 ),
 
-landed_details as (
+details as (
     {%- for detail in details %}
     select
         *,
         '{{ detail }}' as detail_type
-    from {{ source('hubspot', 'engagement_' ~ detail) }}
+    from ({{ latest_records(source('hubspot', 'engagement_' ~ detail), 'engagement_id') }}) as {{ detail }}_details
     {%- if not loop.last %}
     union all
     {%- endif %}
     {%- endfor %}
-),
-
-details as (
-    {{ latest_records('landed_details', 'engagement_id') }}
 ),
 {% for table in associations %}
 {{ table }}_links as (

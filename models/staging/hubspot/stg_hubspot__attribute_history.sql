@@ -34,7 +34,13 @@ changes as (
         value,
         changed_at
     from {{ source('hubspot', table ~ '_property_history') }}
-    where changed_at is not null and name in ('{{ history.properties | join("', '") }}')
+    where
+        changed_at is not null
+        and name in (
+            {%- for property in history.properties %}
+            '{{ property }}'{{ ',' if not loop.last }}
+            {%- endfor %}
+        )
     {%- if not loop.last %}
     union all
     {%- endif %}

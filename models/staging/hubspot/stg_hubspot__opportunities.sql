@@ -48,7 +48,7 @@ merged_ids as (
     select
         id as deal_id,
         {{ hubspot_each_id('hs_merged_object_ids') }} as merged_id
-    from deals
+    from {{ source('hubspot', 'deal') }}
     where hs_merged_object_ids is not null
     union all
     select

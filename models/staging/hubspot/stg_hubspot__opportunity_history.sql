@@ -16,7 +16,13 @@ changes as (
         coalesce(value, '') as value,
         changed_at
     from {{ source('hubspot', 'deal_property_history') }}
-    where changed_at is not null and name in ('{{ properties | join("', '") }}')
+    where
+        changed_at is not null
+        and name in (
+            {%- for property in properties %}
+            '{{ property }}'{{ ',' if not loop.last }}
+            {%- endfor %}
+        )
 ),
 
 moments as (

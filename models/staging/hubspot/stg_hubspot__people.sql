@@ -19,13 +19,13 @@ merged_ids as (
     select
         id as contact_id,
         {{ hubspot_each_id('hs_calculated_merged_vids') }} as merged_id
-    from contacts
+    from {{ source('hubspot', 'contact') }}
     where hs_calculated_merged_vids is not null
     union all
     select
         id as contact_id,
         {{ hubspot_each_id('hs_merged_object_ids') }} as merged_id
-    from contacts
+    from {{ source('hubspot', 'contact') }}
     where hs_merged_object_ids is not null
     union all
     select

@@ -56,7 +56,11 @@ unioned as (
     select * from landed_stages
     union all
     select * from listed_stages
-    where stage_id not in (select stage_id from landed_stages where stage_id is not null)
+    where
+        listed_stages.stage_id not in (
+            select landed_stages.stage_id from landed_stages
+            where landed_stages.stage_id is not null
+        )
 ),
 
 -- A probability of 1 is won, and of 0 lost: HubSpot has no other word for it in its API.

@@ -42,7 +42,7 @@ priced_items as (
         quantity,
         current_period_end
     from items
-    where not {{ stripe_is_deleted('items') }}
+    where not {{ stripe_is_deleted() }}
     union all
     select
         id as subscription_id,
@@ -50,7 +50,12 @@ priced_items as (
         quantity,
         null::timestamp as current_period_end
     from subscriptions
-    where plan_id is not null and id not in (select subscription_id from items where subscription_id is not null)
+    where
+        plan_id is not null
+        and id not in (
+            select items.subscription_id from items
+            where items.subscription_id is not null
+        )
 ),
 
 price_list as (
@@ -83,7 +88,11 @@ price_list as (
         transform_divide_by,
         interval_count
     from plans
-    where id not in (select id from prices where id is not null)
+    where
+        plans.id not in (
+            select prices.id from prices
+            where prices.id is not null
+        )
 ),
 
 contracted as (
@@ -98,7 +107,7 @@ contracted as (
         coalesce(priced_items.quantity, 1) as quantity,
         priced_items.current_period_end,
         coalesce(price_list.usage_type = 'metered', false) as is_metered,
-        case when price_list.billing_scheme is distinct from 'tiered' then price_list.unit_amount end
+        case when coalesce(price_list.billing_scheme, 'per_unit') <> 'tiered' then price_list.unit_amount end
         * case
             when price_list.transform_divide_by > 0 and price_list.transform_round = 'down'
                 then floor(coalesce(priced_items.quantity, 1) / price_list.transform_divide_by)
@@ -110,7 +119,7 @@ contracted as (
         / {{ stripe_months('price_list.billing_interval', 'price_list.interval_count') }} as mrr
     from priced_items
     left join price_list on priced_items.price_id = price_list.price_id
-    where price_list.type is distinct from 'one_time'
+    where coalesce(price_list.type, 'recurring') <> 'one_time'
 ),
 
 -- What a subscription is called by is its largest item.
@@ -173,7 +182,10 @@ renamed as (
         dated.ended_date,
         dated.canceled_at::date as cancel_date,
         case
-            when dated.ended_date is null and not coalesce(dated.cancel_at_period_end, false) and dated.cancel_at is null
+            when
+                dated.ended_date is null
+                and dated.cancel_at is null
+                and not coalesce(dated.cancel_at_period_end, false)
                 then coalesce(dated.current_period_end, totals.current_period_end)
         end::date as renewal_date,
         dated.created as created_at

@@ -83,7 +83,10 @@ def segment_contrasts(inputs: pa.Table, thresholds: Mapping[str, float], caveats
         .mask(is_shown & np.isnan(numbers(cells, "p_value")), "insufficient_sample")
     )
     directional_reason = (
-        cells["own_evidence_reason"].where(cells["own_evidence"] == "directional").fillna(_thin(second, thresholds))
+        cells["own_evidence_reason"]
+        .where(cells["own_evidence"] == "directional")
+        .fillna(_thin(first, thresholds))
+        .fillna(_thin(second, thresholds))
     )
     cells = with_evidence(cells, suppressed_reason, directional_reason, caveats)
     cells.loc[suppressed_reason.notna(), ["difference", "low", "high", "p_value"]] = np.nan
@@ -137,7 +140,7 @@ def _side(cells: pd.DataFrame, side: str, correlation: Floats) -> _Side:
 def _thin(side: _Side, thresholds: Mapping[str, float]) -> "pd.Series[str]":
     """Why a side makes its contrasts directional, by the rules of the scorecards; missing where it does not.
 
-    What belongs to the period or the dimension (completeness, history) is the same on both sides.
+    What belongs to the period or the dimension (completeness, history) is on the scorecard, and the same on both sides.
     """
     converted = side.rates.rate * side.n
     interval = side.rates.interval()

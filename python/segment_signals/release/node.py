@@ -35,7 +35,7 @@ def write_release(
         releases_dir=Path(context["releases_dir"]) / context["dataset"],
         render_review=partial(render_review, dataset=context["dataset"]),
         restatement_reason=context["restatement_reason"],
-        current_input_hash=partial(input_hash, project_dir, context["data_dir"]),
+        current_input_hash=partial(input_hash, project_dir, context["data_dir"], landed=context["input_hash"]),
     )
 
 

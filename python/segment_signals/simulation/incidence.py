@@ -10,13 +10,14 @@ over days: no sampling, no approximation.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from math import erf, log, sqrt
 
 import numpy as np
 
 from segment_signals.simulation.draws import Bools, Floats, Ints
 from segment_signals.simulation.parameters import END_TO_END, TRANSITIONS, Parameters
-from segment_signals.simulation.population import Population, region_of_country
+from segment_signals.simulation.population import Population
 
 LEAD_TO_MQL, MQL_TO_SQL, SQL_TO_OPPORTUNITY, OPPORTUNITY_TO_WON = range(4)
 
@@ -40,41 +41,40 @@ def advance_probability(
     population: Population,
     transition: int,
     *,
-    shifted: Bools | bool = False,
+    on_day: Ints | int,
     tier: Ints | int | None = None,
 ) -> Floats:
     """Probability (n,) of eventually advancing from the transition's first stage to its second.
 
-    `shifted`: whether the entrant became an MQL on or after the planted shift (only mql->sql looks at it).
-    `tier`: index of the deal tier; needed for opportunity->won, and ValueError without it.
+    `on_day`: when the first stage was entered, which planted shifts look at. `tier`: index of the deal tier; needed
+    for opportunity->won, and ValueError without it.
     """
-    by_source = np.array([level.effects[transition] for level in parameters.source_levels])
-    by_region = np.array([level.effects[transition] for level in parameters.regions])
-    by_country = np.array([level.effects[transition] for level in parameters.countries])
-    by_industry = np.array([level.effects[transition] for level in parameters.industries])
-    by_size = np.array([level.effects[transition] for level in parameters.sizes])
-    region = region_of_country(parameters)[population.country]
-    log_odds = (
-        _logit(parameters.transitions[transition].advance_rate)
-        + by_source[population.source]
-        + by_region[region]
-        + by_country[population.country]
-        + by_industry[population.industry]
-        + by_size[population.size]
-    )
-    if transition == MQL_TO_SQL:
-        shift = parameters.mql_to_sql_shift
-        here = region == [level.name for level in parameters.regions].index(shift.region)
-        log_odds = log_odds + np.where(here & np.asarray(shifted), shift.effect, 0.0)
+    log_odds = _logit(parameters.transitions[transition].advance_rate) + np.zeros(len(population))
+    for dimension, levels in (
+        ("lead_source", parameters.source_levels),
+        ("region", parameters.regions),
+        ("industry", parameters.industries),
+        ("company_size", parameters.sizes),
+        ("motion", parameters.motions),
+    ):
+        log_odds += np.array([level.effects[transition] for level in levels])[population.index(dimension, parameters)]
+    log_odds += np.array([level.effects[transition] for level in parameters.countries])[population.country]
+    for shift in parameters.shifts:
+        if shift.transition == TRANSITIONS[transition]:
+            applies = np.asarray(on_day) >= parameters.month_start(shift.from_month)
+            if shift.dimension != "all":
+                segment = parameters.segment_names(shift.dimension).index(shift.segment)
+                applies = applies & (population.index(shift.dimension, parameters) == segment)
+            log_odds += np.where(applies, shift.effect, 0.0)
     if transition == OPPORTUNITY_TO_WON:
         if tier is None:
             raise ValueError("opportunity_to_won depends on the deal tier, and none was given. Pass tier.")
-        log_odds = log_odds + np.array([level.effect for level in parameters.deal_tiers])[tier]
+        log_odds += np.array([level.effect for level in parameters.deal_tiers])[tier]
     return _expit(log_odds)
 
 
 def slowness(
-    parameters: Parameters, source: Ints, size: Ints, transition: int, tier: Ints | int | None = None
+    parameters: Parameters, source: Ints, size: Ints, motion: Ints, transition: int, tier: Ints | int | None = None
 ) -> Floats:
     """Shift (n,) of the log of the time of a transition, the same for advancing and for losing.
 
@@ -82,7 +82,8 @@ def slowness(
     """
     by_source = np.array([level.slower[transition] for level in parameters.source_levels])
     by_size = np.array([level.slower[transition] for level in parameters.sizes])
-    shift = by_source[source] + by_size[size]
+    by_motion = np.array([level.slower[transition] for level in parameters.motions])
+    shift = by_source[source] + by_size[size] + by_motion[motion]
     if transition == OPPORTUNITY_TO_WON:
         if tier is None:
             raise ValueError("opportunity_to_won depends on the deal tier, and none was given. Pass tier.")
@@ -99,13 +100,12 @@ def tier_probability(parameters: Parameters, size: int) -> Floats:
 
 
 def days_to_advance_cdf(
-    parameters: Parameters, source: int, size: int, transition: int, days: int, tier: int | None = None
+    parameters: Parameters, cell: "Cell", transition: int, days: int, tier: int | None = None
 ) -> Floats:
-    """P(floor(T) <= d | advances) for d = 0 .. days - 1, shape (days,), for one source and size (and tier)."""
+    """P(floor(T) <= d | advances) for d = 0 .. days - 1, shape (days,), for one source, size, motion (and tier)."""
     step = parameters.transitions[transition]
-    mu = log(step.advance_median_days) + float(
-        slowness(parameters, np.array([source]), np.array([size]), transition, tier)[0]
-    )
+    source, size, motion = (np.array([index]) for index in cell[:3])
+    mu = log(step.advance_median_days) + float(slowness(parameters, source, size, motion, transition, tier)[0])
     return normal_cdf((np.log(np.arange(1, days + 1)) - mu) / step.advance_sigma)
 
 
@@ -130,74 +130,87 @@ def exact_rates(
     """Entry and advance probabilities of every entrant, by transition (lead->won included), period and horizon.
 
     `edges`: increasing days since the first day of the window; period j runs from edges[j] to edges[j + 1] -
-    1. Periods may not straddle the planted shift (ValueError), because rates differ on either side. Horizons
+    1. Periods may not straddle a planted shift (ValueError), because rates differ on either side. Horizons
     in days.
     """
-    shift_day = parameters.mql_to_sql_shift.from_day
     starts, ends = np.array(edges[:-1]), np.array(edges[1:])
     if len(starts) == 0 or np.any(ends <= starts):
         raise ValueError(f"period edges {list(edges)} do not increase. Give at least two increasing days.")
-    if np.any((starts < shift_day) & (ends > shift_day)):
-        raise ValueError(
-            f"a period straddles day {shift_day}, on which the planted shift starts. Add {shift_day} to the edges."
-        )
+    for day_ in parameters.shift_days:
+        if np.any((starts < day_) & (ends > day_)):
+            raise ValueError(
+                f"a period straddles day {day_}, on which a planted shift starts. Add {day_} to the edges."
+            )
     n, periods, days = len(population), len(starts), int(ends[-1])
-    is_after = starts >= shift_day
-    p_mql = advance_probability(parameters, population, LEAD_TO_MQL)
-    # Columns: became an MQL before the shift, and on or after it.
+    created = population.created_day
+    # Days between two shifts share their probabilities: interval j runs from bounds[j] to bounds[j + 1] - 1.
+    bounds = [0, *parameters.shift_days]
+    interval_of_period = np.searchsorted(bounds, starts, side="right") - 1
+    p_mql = advance_probability(parameters, population, LEAD_TO_MQL, on_day=created)
     p_sql = np.stack(
-        [advance_probability(parameters, population, MQL_TO_SQL, shifted=after) for after in (False, True)],
-        axis=1,
+        [advance_probability(parameters, population, MQL_TO_SQL, on_day=bound) for bound in bounds], axis=1
     )
-    p_opportunity = advance_probability(parameters, population, SQL_TO_OPPORTUNITY)
+    p_opportunity = advance_probability(parameters, population, SQL_TO_OPPORTUNITY, on_day=0)
     tiers = range(len(parameters.deal_tiers))
     p_won = np.stack(
-        [advance_probability(parameters, population, OPPORTUNITY_TO_WON, tier=tier) for tier in tiers], axis=1
+        [advance_probability(parameters, population, OPPORTUNITY_TO_WON, on_day=0, tier=tier) for tier in tiers], axis=1
     )
 
     entered = {name: np.zeros((n, periods)) for name in (*TRANSITIONS, END_TO_END)}
     advanced = {(name, horizon): np.zeros((n, periods)) for name in entered for horizon in horizons}
     day = np.arange(days)
     in_period = ((day[:, None] >= starts) & (day[:, None] < ends)).astype(np.float64)
-    sides = (day < shift_day, day >= shift_day)
+    intervals = [(day >= low) & (day < high) for low, high in zip(bounds, [*bounds[1:], days], strict=True)]
+    length = max(days, max(horizons, default=0) + 1)
 
-    for source, size, has_lead in sorted(
-        set(
-            zip(
-                population.source.tolist(),
-                population.size.tolist(),
-                population.has_lead.tolist(),
-                strict=True,
-            )
-        )
-    ):
-        cell = np.flatnonzero(
-            (population.source == source) & (population.size == size) & (population.has_lead == has_lead)
-        )
-        created = population.created_day[cell]
-        length = max(days, max(horizons, default=0) + 1)
-        cdf = [days_to_advance_cdf(parameters, source, size, step, length) for step in range(OPPORTUNITY_TO_WON)]
-        cdf_won = [days_to_advance_cdf(parameters, source, size, OPPORTUNITY_TO_WON, length, tier) for tier in tiers]
-        p_tier = tier_probability(parameters, size)
+    for cell, members in _cells(population):
+        cdf = [days_to_advance_cdf(parameters, cell, step, length) for step in range(OPPORTUNITY_TO_WON)]
+        cdf_won = [days_to_advance_cdf(parameters, cell, OPPORTUNITY_TO_WON, length, tier) for tier in tiers]
+        p_tier = tier_probability(parameters, cell[1])
+        has_lead, born = cell[3], created[members]
         if has_lead:
-            _add_lead_cell(
-                entered, advanced, cell, created, cdf, in_period, sides, is_after, p_mql, p_sql, p_opportunity
-            )
+            chances = Chances(p_mql[members], p_sql[members], p_opportunity[members], interval_of_period)
+            _add_lead_cell(entered, advanced, members, born, cdf, in_period, intervals, chances)
         else:
-            entered[TRANSITIONS[OPPORTUNITY_TO_WON]][cell] = in_period[created]
-        entered_opportunity = entered[TRANSITIONS[OPPORTUNITY_TO_WON]][cell]
+            entered[TRANSITIONS[OPPORTUNITY_TO_WON]][members] = in_period[born]
+        entered_opportunity = entered[TRANSITIONS[OPPORTUNITY_TO_WON]][members]
         for horizon in horizons:
-            within = sum(p_tier[tier] * cdf_won[tier][horizon] * p_won[cell, tier] for tier in tiers)
-            advanced[TRANSITIONS[OPPORTUNITY_TO_WON], horizon][cell] = entered_opportunity * np.asarray(within)[:, None]
+            within = sum(p_tier[tier] * cdf_won[tier][horizon] * p_won[members, tier] for tier in tiers)
+            advanced[TRANSITIONS[OPPORTUNITY_TO_WON], horizon][members] = (
+                entered_opportunity * np.asarray(within)[:, None]
+            )
             if has_lead:
-                entered[END_TO_END][cell] = in_period[created]
-                within = np.zeros(len(cell))
+                entered[END_TO_END][members] = in_period[born]
+                within = np.zeros(len(members))
                 for tier in tiers:
-                    before, after = _end_to_end(cdf, cdf_won[tier], created, shift_day, horizon)
-                    to_sql = before * p_sql[cell, 0] + after * p_sql[cell, 1]
-                    within += p_tier[tier] * p_mql[cell] * to_sql * p_opportunity[cell] * p_won[cell, tier]
-                advanced[END_TO_END, horizon][cell] = in_period[created] * within[:, None]
+                    by_interval = _end_to_end(cdf, cdf_won[tier], born, bounds, horizon)
+                    to_sql = (by_interval * p_sql[members]).sum(axis=1)
+                    within += p_tier[tier] * p_mql[members] * to_sql * p_opportunity[members] * p_won[members, tier]
+                advanced[END_TO_END, horizon][members] = in_period[born] * within[:, None]
     return ExactRates(tuple(int(edge) for edge in edges), entered, advanced)
+
+
+Cell = tuple[int, int, int, bool]  # source, size, motion, whether there is a lead: what the times depend on
+
+
+def _cells(population: Population) -> list[tuple[Cell, Ints]]:
+    """Entrants whose times have the same distributions, cell by cell."""
+    columns = (population.source, population.size, population.motion, population.has_lead.astype(np.int64))
+    keys, cell_of = np.unique(np.stack(columns, axis=1), axis=0, return_inverse=True)
+    return [
+        ((int(key[0]), int(key[1]), int(key[2]), bool(key[3])), np.flatnonzero(cell_of.ravel() == i))
+        for i, key in enumerate(keys)
+    ]
+
+
+@dataclass(frozen=True)
+class Chances:
+    """Probabilities of the leads of a cell: lead->mql (n,), mql->sql (n, intervals), sql->opportunity (n,)."""
+
+    mql: Floats
+    sql: Floats
+    opportunity: Floats
+    interval_of_period: Ints
 
 
 def _add_lead_cell(
@@ -207,36 +220,32 @@ def _add_lead_cell(
     created: Ints,
     cdf: list[Floats],
     in_period: Floats,
-    sides: tuple[Bools, Bools],
-    is_after: Bools,
-    p_mql: Floats,
-    p_sql: Floats,
-    p_opportunity: Floats,
+    intervals: list[Bools],
+    chances: Chances,
 ) -> None:
-    """Fill the first three transitions, and entry into opportunity, for the leads of one source and size."""
+    """Fill the first three transitions, and entry into opportunity, for the leads of one cell."""
     steps = [_day_matrix(np.diff(c, prepend=0.0), len(in_period)) for c in cdf]
     to_mql = steps[0] @ in_period
     sql_given_mql = steps[1] @ in_period
     opportunity_given_mql = steps[1] @ (steps[2] @ in_period)
     lead, mql, sql, opportunity = TRANSITIONS
     entered[lead][cell] = in_period[created]
-    entered[mql][cell] = p_mql[cell, None] * to_mql[created]
-    for side in (0, 1):
-        days_of_side = sides[side]
+    entered[mql][cell] = chances.mql[:, None] * to_mql[created]
+    for side, days_of_side in enumerate(intervals):
         first = steps[0][:, days_of_side]
-        weight = (p_mql[cell] * p_sql[cell, side])[:, None]
+        weight = (chances.mql * chances.sql[:, side])[:, None]
         entered[sql][cell] += weight * (first @ sql_given_mql[days_of_side])[created]
         entered[opportunity][cell] += (
-            weight * p_opportunity[cell, None] * (first @ opportunity_given_mql[days_of_side])[created]
+            weight * chances.opportunity[:, None] * (first @ opportunity_given_mql[days_of_side])[created]
         )
-    p_sql_by_period = p_sql[np.ix_(cell, is_after.astype(np.int64))]
+    p_sql_by_period = chances.sql[:, chances.interval_of_period]
     for (name, horizon), values in advanced.items():
         if name == lead:
-            values[cell] = entered[lead][cell] * (p_mql[cell] * cdf[0][horizon])[:, None]
+            values[cell] = entered[lead][cell] * (chances.mql * cdf[0][horizon])[:, None]
         elif name == mql:
             values[cell] = entered[mql][cell] * p_sql_by_period * cdf[1][horizon]
         elif name == sql:
-            values[cell] = entered[sql][cell] * (p_opportunity[cell] * cdf[2][horizon])[:, None]
+            values[cell] = entered[sql][cell] * (chances.opportunity * cdf[2][horizon])[:, None]
 
 
 def _day_matrix(pmf: Floats, days: int) -> Floats:
@@ -246,17 +255,16 @@ def _day_matrix(pmf: Floats, days: int) -> Floats:
     return np.lib.stride_tricks.sliding_window_view(padded, days)[::-1].copy()
 
 
-def _end_to_end(
-    cdf: list[Floats], cdf_won: Floats, created: Ints, shift_day: int, horizon: int
-) -> tuple[Floats, Floats]:
-    """P(all four steps take <= horizon days in sum), for MQL days before the shift and for later ones; each (n,)."""
+def _end_to_end(cdf: list[Floats], cdf_won: Floats, created: Ints, bounds: list[int], horizon: int) -> Floats:
+    """P(all four steps take <= horizon days in sum and the MQL day is in the interval), shape (n, intervals)."""
     pmf = [np.diff(c, prepend=0.0)[: horizon + 1] for c in cdf]
     rest = np.convolve(np.convolve(pmf[1], pmf[2])[: horizon + 1], np.diff(cdf_won, prepend=0.0)[: horizon + 1])
     rest_cdf = np.cumsum(rest[: horizon + 1])
     by_first_step = pmf[0] * rest_cdf[::-1]  # first step takes d days, the others at most horizon - d
     cumulative = np.concatenate([[0.0], np.cumsum(by_first_step)])
-    before = cumulative[np.clip(shift_day - created, 0, horizon + 1)]
-    return before, cumulative[-1] - before
+    until = [cumulative[np.clip(bound - created, 0, horizon + 1)] for bound in bounds]
+    until.append(np.full(len(created), cumulative[-1]))
+    return np.stack([high - low for low, high in pairwise(until)], axis=1)
 
 
 def true_incidence(

@@ -6,6 +6,7 @@ Company domains end in .example (RFC 2606), so no mail can reach anyone.
 import numpy as np
 
 from segment_signals.simulation.draws import Ints
+from segment_signals.simulation.tables import Text, join, labels
 
 
 def _words(text: str) -> tuple[str, ...]:
@@ -42,6 +43,9 @@ TITLES = (
     ("Chief Operating Officer", 0.02),
     ("Chief Executive Officer", 0.02),
 )
+# What a title says of the person's function.
+PERSONAS = ("Marketing", "Sales", "Operations", "IT", "Finance", "Executive")
+PERSONA_OF_TITLE = (0, 1, 2, 2, 3, 2, 1, 1, 0, 4, 5, 5)
 _FIRST_PARTS = _words(
     "Alder Amber Arbor Aspen Basalt Beacon Birch Bramble Breeze Brook Canyon Cedar Cinder Clover Cobalt Copper Coral "
     "Crest Cypress Delta Dune Elm Ember Fern Fjord Flint Garnet Glade Granite Harbor Hazel Heath Heron Indigo Ivory "
@@ -64,32 +68,45 @@ PRODUCTS = (
     ("Connect Plus", "Integration", 40_000),
     ("Guard", "Security", 25_000),
 )
+# A seat's price a month, in any currency, of each product.
+SEAT_PRICES = (15, 30, 60, 25, 45, 40)
 # Product index by company size band: what each band mostly buys.
 PRODUCTS_BY_SIZE = ((0, 0, 3, 1), (1, 1, 3, 5), (1, 4, 4, 5), (2, 2, 4, 5))
 
 
-def company_names(rng: np.random.Generator, count: int) -> tuple[list[str], list[str]]:
-    """Names of `count` companies, all different, and a mail domain for each.
-
-    Names that differ in their ending only share a domain. ValueError when more are asked for than there are
-    combinations.
-    """
-    total = len(_FIRST_PARTS) * len(_SECOND_PARTS) * len(_ENDINGS)
-    if count > total:
-        raise ValueError(f"{count} companies were asked for, and only {total} names can be made. Ask for fewer.")
-    names, domains = [], []
-    for code in np.argsort(rng.random(total), kind="stable")[:count].tolist():
-        rest, ending = divmod(code, len(_ENDINGS))
-        first, second = divmod(rest, len(_SECOND_PARTS))
-        stem = _FIRST_PARTS[first] + _SECOND_PARTS[second]
-        names.append(f"{stem} {_ENDINGS[ending]}")
-        domains.append(f"{stem.lower()}.example")
-    return names, domains
+def company_names(rng: np.random.Generator, count: int) -> tuple[Text, Text]:
+    """Names of `count` companies and a mail domain for each, all different."""
+    stems = [first + second for first in _FIRST_PARTS for second in _SECOND_PARTS]
+    rounds = -(-count // len(stems))
+    code = np.argsort(rng.random(rounds * len(stems)), kind="stable")[:count]
+    turn, stem = np.divmod(code, len(stems))
+    turn, ending = np.divmod(turn, len(_ENDINGS))
+    number = labels(["", *(str(i) for i in range(2, 2 + int(turn.max(initial=0))))], turn)
+    name = join(labels(stems, stem), labels([f" {word}" for word in _ENDINGS], ending), number)
+    # The first ending is the one that a company leaves out of its domain.
+    mail = labels(["", *(f"-{word.lower()}" for word in _ENDINGS[1:])], ending)
+    return name, join(labels([word.lower() for word in stems], stem), mail, number, ".example")
 
 
-def person_names(first: Ints, last: Ints) -> tuple[list[str], list[str]]:
-    """First and last names from indexes taken modulo the lists."""
-    return (
-        [FIRST_NAMES[i % len(FIRST_NAMES)] for i in first.tolist()],
-        [LAST_NAMES[i % len(LAST_NAMES)] for i in last.tolist()],
+def person_names(first: Ints, last: Ints) -> tuple[Text, Text]:
+    """First and last names from indexes."""
+    return labels(FIRST_NAMES, first), labels(LAST_NAMES, last)
+
+
+def mail_addresses(first: Ints, last: Ints, company: Ints, domain: Text) -> Text:
+    """Addresses first.last@domain (n,); namesakes at one company are numbered, so that nobody shares one."""
+    key = (company * len(FIRST_NAMES) + first) * len(LAST_NAMES) + last
+    order = np.argsort(key, kind="stable")
+    ranked = key[order]
+    starts = np.flatnonzero(np.append(True, ranked[1:] != ranked[:-1]))
+    rank = np.arange(len(key)) - np.repeat(starts, np.diff(np.append(starts, len(key))))
+    number = np.empty(len(key), dtype=np.int64)
+    number[order] = rank
+    suffix = labels(["", *(str(i) for i in range(2, 2 + int(number.max(initial=0))))], number)
+    return join(
+        labels([f"{name.lower()}." for name in FIRST_NAMES], first),
+        labels([name.lower() for name in LAST_NAMES], last),
+        suffix,
+        "@",
+        domain.take(company),
     )

@@ -1,9 +1,9 @@
-"""What is planted in the simulated go-to-market world: every rate, effect, time and quirk, as one value.
+"""What is planted in the simulated go-to-market world: every rate, effect, time and defect, as one value.
 
-Time is counted in whole days from the first day of the window (day 0). Effects are on the log-odds of
-eventually advancing; `slower` is on the log of time, so 0.3 makes every median exp(0.3) = 1.35 times longer.
-A tuple of four numbers always runs over the transitions lead->mql, mql->sql, sql->opportunity,
-opportunity->won.
+Scenarios (YAML, scenarios/) give the numbers; see scenario.py. Time is counted in whole days from the first day
+of the window (day 0). Effects are on the log-odds of eventually advancing; `slower` is on the log of time, so 0.3
+makes every median exp(0.3) = 1.35 times longer. Four numbers always run over the transitions lead->mql, mql->sql,
+sql->opportunity, opportunity->won.
 """
 
 from dataclasses import dataclass, field
@@ -12,6 +12,7 @@ from datetime import date, timedelta
 STAGES = ("lead", "mql", "sql", "opportunity", "won")
 TRANSITIONS = ("lead_to_mql", "mql_to_sql", "sql_to_opportunity", "opportunity_to_won")
 END_TO_END = "lead_to_won"
+DIMENSIONS = ("lead_source", "region", "industry", "company_size", "motion")
 
 PerTransition = tuple[float, float, float, float]
 NO_EFFECT: PerTransition = (0.0, 0.0, 0.0, 0.0)
@@ -22,7 +23,8 @@ class Transition:
     """Rate and times of one step of the spine for the reference levels, whose effects are 0.
 
     `advance_rate` is the eventual share (0..1) that advances; everybody else is lost. Both times are
-    log-normal: medians in days, sigmas on the log scale. A time T becomes floor(T) whole calendar days.
+    log-normal, so the hazard depends on the age in the stage: medians in days, sigmas on the log scale.
+    A time T becomes floor(T) whole calendar days.
     """
 
     name: str
@@ -35,7 +37,7 @@ class Transition:
 
 @dataclass(frozen=True)
 class Level:
-    """One level of a lead source, region or industry: its share of the population and its effects."""
+    """One level of a lead source, region, industry or motion: its share of the population and its effects."""
 
     name: str
     share: float
@@ -45,7 +47,7 @@ class Level:
 
 @dataclass(frozen=True)
 class Country:
-    """A country as written in the export, the region it belongs to, and its effects on top of the region's."""
+    """A country as written in the exports, the region it belongs to, and its effects on top of the region's."""
 
     name: str
     region: str
@@ -55,7 +57,7 @@ class Country:
 
 @dataclass(frozen=True)
 class SizeBand:
-    """A company size band (employees from `low` to `high`, both included) and the deals that it buys (USD)."""
+    """A company size band (employees from `low` to `high`, both included) and the deals that it buys (USD a year)."""
 
     name: str
     share: float
@@ -72,47 +74,55 @@ class DealTier:
 
     name: str
     below_usd: float | None
-    effect: float
-    slower: float
+    effect: float = 0.0
+    slower: float = 0.0
 
 
 @dataclass(frozen=True)
 class Shift:
-    """A change of one region's mql->sql log-odds for everybody who becomes an MQL on `from_day` or later."""
+    """A change of the log-odds of a transition for whoever enters its first stage from a month of the window on.
 
-    region: str
-    from_day: int
+    `dimension` and `segment` say whose ('all', 'all': everybody's). Only lead_to_mql and mql_to_sql can shift.
+    """
+
+    transition: str
+    from_month: int
     effect: float
+    dimension: str = "all"
+    segment: str = "all"
 
 
 @dataclass(frozen=True)
-class Quirks:
-    """Rates (0..1) or counts of what real exports look like; each is applied independently of the outcome."""
+class MixChange:
+    """From a month of the window on, `factor` times as large a share of a lead source or motion among new leads."""
 
-    mql_row_missing: float = 0.03
-    recycled: float = 0.02
-    second_lead: float = 0.04
-    opportunity_without_account: float = 0.02
-    unmapped_lead_source: float = 0.005
-    unmapped_lead_source_label: str = "Legacy Import"
-    industry_blank: float = 0.04
-    lead_owner_changed: float = 0.04
-    amount_revised: float = 0.12
-    close_date_pushed: float = 0.70
-    loss_reason_blank: float = 0.12
-    deleted_leads: int = 60
-    deleted_opportunities: int = 12
-    deleted_accounts: int = 8
+    dimension: str
+    segment: str
+    from_month: int
+    factor: float
+
+
+@dataclass(frozen=True)
+class Channel:
+    """A marketing channel.
+
+    `before` and `during`: share of leads (of opportunities) touched by it before they are leads (while the
+    opportunity is open), among those who do not advance; `effect`: log-odds ratio of advancing, touched against not
+    touched. `monthly_spend_usd`: at the demo's size; grows with the number of leads.
+    """
+
+    name: str
+    before: float
+    during: float
+    effect: float
+    monthly_spend_usd: float
 
 
 @dataclass(frozen=True)
 class FollowUp:
-    """Later opportunities on accounts that won: `share` of all opportunities, days after the win, rate, times."""
+    """Later opportunities of a type on customers: how many are won, and how long they take."""
 
     type: str
-    share: float
-    earliest_days: int
-    latest_days: int
     win_rate: float
     median_days: float
     sigma: float
@@ -126,105 +136,155 @@ class Currency:
 
     code: str
     usd: float
-    share_by_country: tuple[tuple[str, float], ...] = ()
+    share_by_country: dict[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Customers:
+    """What happens after a deal is won. Hazards are per month of 30 days.
+
+    A monthly plan ends when the customer decides so; an annual one at the end of its term, where a renewal
+    opportunity is decided. Declining usage multiplies the hazard by exp(`decline_effect`).
+    """
+
+    annual_share: float = 0.7
+    churn_hazard: float = 0.012
+    decline_effect: float = 1.8
+    decline_share: float = 0.3
+    small_company_effect: float = 0.5  # on the log hazard, of the first size band
+    expansion_hazard: float = 0.03
+    contraction_hazard: float = 0.006
+    usage_features: tuple[tuple[str, float], ...] = (("reports", 1.0), ("alerts", 0.35), ("api", 0.15))
+    usage_every_weeks: int = 1
+
+
+@dataclass(frozen=True)
+class Volumes:
+    """Mean numbers of rows that are no outcome."""
+
+    lead_tasks: float = 0.6
+    opportunity_tasks: float = 1.2
+    opportunity_events: float = 0.6
+    engagements: float = 0.4
+    web_visits: float = 0.8
+    campaign_members: float = 0.5
+
+
+@dataclass(frozen=True)
+class Quirks:
+    """Rates (0..1) or counts of what healthy exports look like; each is applied independently of the outcome."""
+
+    worked: float = 0.35
+    mql_skipped: float = 0.03
+    stepped_back: float = 0.02
+    recycled: float = 0.02
+    second_lead: float = 0.04
+    reopened: float = 0.02
+    deal_stage_skipped: float = 0.08
+    deal_stepped_back: float = 0.03
+    opportunity_without_account: float = 0.02
+    unmapped_lead_source: float = 0.005
+    unmapped_lead_source_label: str = "Legacy Import"
+    industry_blank: float = 0.04
+    employees_changed: float = 0.10
+    lead_owner_changed: float = 0.04
+    amount_revised: float = 0.12
+    close_date_pushed: float = 0.70
+    loss_reason_blank: float = 0.12
+    contact_role_missing: float = 0.20
+    deleted_leads: int = 20
+    deleted_opportunities: int = 6
+    deleted_accounts: int = 4
+    self_reported: float = 0.30
+    in_hubspot: float = 0.88
+    hubspot_only: float = 0.15
+    hubspot_link_missing: float = 0.05
+    hubspot_company_link_missing: float = 0.08
+    hubspot_stage_behind: float = 0.02
+    hubspot_v2_from_month: int = 2
+    stripe_link_missing: float = 0.10
+    signup_link_missing: float = 0.05
+
+
+@dataclass(frozen=True)
+class Defects:
+    """Rates (0..1) of the defect catalogue, each of the records that could have it; docs/simulation.md says which."""
+
+    duplicate_rows: float = 0.0
+    duplicate_leads: float = 0.0
+    duplicate_accounts: float = 0.0
+    duplicate_contacts: float = 0.0
+    orphan_account: float = 0.0
+    orphan_lead_history: float = 0.0
+    orphan_activity: float = 0.0
+    orphan_subscription: float = 0.0
+    close_before_create: float = 0.0
+    converted_before_create: float = 0.0
+    future_created: float = 0.0
+    far_close_date: float = 0.0
+    negative_amount: float = 0.0
+    huge_amount: float = 0.0
+    unknown_currency: float = 0.0
+    currency_case: float = 0.0
+    other_time_zone: float = 0.0
+    unknown_status: float = 0.0
+    unknown_stage: float = 0.0
+    unknown_type: float = 0.0
+    history_out_of_order: float = 0.0
+    owner_gone: float = 0.0
+    disguised_null: float = 0.0
+    # File by table ('salesforce/Campaign'): its encoding (a Python name), its delimiter. CSV only.
+    encodings: dict[str, str] = field(default_factory=dict)
+    delimiters: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Parameters:
     """The whole world.
 
-    `first_day`..`as_of_date` (both included) is the window; nothing is stamped after it.
+    `first_day` and `months` make the window; nothing true is stamped after its last day, the as-of date.
     """
 
-    first_day: date = date(2024, 1, 1)
-    as_of_date: date = date(2025, 12, 31)
-    leads: int = 34_000
-    companies: int = 25_000
-    outbound_opportunities: int = 690
+    name: str
+    first_day: date
+    months: int
+    leads: int
+    companies_per_lead: float
+    outbound_per_lead: float
+    transitions: tuple[Transition, ...]
+    lead_sources: tuple[Level, ...]
+    outbound: Level
+    regions: tuple[Level, ...]
+    countries: tuple[Country, ...]
+    industries: tuple[Level, ...]
+    sizes: tuple[SizeBand, ...]
+    motions: tuple[Level, ...]
+    deal_tiers: tuple[DealTier, ...]
+    channels: tuple[Channel, ...]
+    currencies: tuple[Currency, ...]
+    renewal: FollowUp
+    expansion: FollowUp
+    amount_sigma: float = 0.7
     # Leads per day grow by this share over the window; weekends bring this share of a weekday's leads.
     growth: float = 0.25
     weekend: float = 0.35
-    transitions: tuple[Transition, ...] = (
-        Transition("lead_to_mql", 0.44, 9.0, 1.1, 40.0, 0.9),
-        Transition("mql_to_sql", 0.56, 12.0, 1.0, 35.0, 0.9),
-        Transition("sql_to_opportunity", 0.80, 9.0, 0.9, 30.0, 0.8),
-        Transition("opportunity_to_won", 0.27, 60.0, 0.6, 75.0, 0.7),
-    )
-    lead_sources: tuple[Level, ...] = (
-        Level("Web", 0.30),
-        Level("Paid Search", 0.20, (-0.15, -0.20, 0.0, -0.10)),
-        # Looks good early, fails late.
-        Level("Trade Show", 0.16, (0.75, 0.05, 0.0, -0.95)),
-        Level("Webinar", 0.15, (0.10, -0.10, 0.0, 0.0)),
-        Level("Partner", 0.12, (0.10, 0.20, 0.10, 0.30), (0.0, 0.0, 0.0, 0.05)),
-        # The other way round, and deliberately thin.
-        Level("Customer Referral", 0.07, (-0.55, 0.25, 0.20, 0.85), (-0.15, -0.15, -0.10, -0.10)),
-    )
-    # Opportunities that a seller opened without a lead; its share counts opportunities, not leads.
-    outbound: Level = Level("Outbound", 0.0, (0.0, 0.0, 0.0, -0.25), (0.0, 0.0, 0.0, 0.10))
-    regions: tuple[Level, ...] = (
-        Level("North America", 0.44),
-        Level("Europe", 0.30, (-0.05, 0.0, 0.0, -0.10)),
-        Level("Asia Pacific", 0.17, (0.05, 0.0, 0.0, -0.05)),
-        Level("Latin America", 0.09, (-0.20, -0.15, 0.0, -0.25)),
-    )
-    countries: tuple[Country, ...] = (
-        Country("United States", "North America", 0.36),
-        Country("Canada", "North America", 0.08, (0.05, 0.0, 0.0, 0.05)),
-        Country("United Kingdom", "Europe", 0.10),
-        Country("Germany", "Europe", 0.09, (0.0, 0.0, 0.05, 0.10)),
-        Country("France", "Europe", 0.06, (0.0, -0.05, 0.0, -0.05)),
-        Country("Netherlands", "Europe", 0.05),
-        Country("Australia", "Asia Pacific", 0.09),
-        Country("Japan", "Asia Pacific", 0.08, (0.0, 0.0, -0.15, 0.0)),
-        Country("Brazil", "Latin America", 0.06),
-        Country("Mexico", "Latin America", 0.03, (0.0, 0.0, 0.0, 0.05)),
-    )
-    industries: tuple[Level, ...] = (
-        Level("Software", 0.22, (0.10, 0.05, 0.0, 0.20)),
-        Level("Manufacturing", 0.16, (-0.05, 0.0, 0.0, -0.10)),
-        Level("Financial Services", 0.15, (0.05, 0.05, 0.0, 0.10)),
-        Level("Healthcare", 0.13, (-0.05, -0.05, 0.0, -0.25)),
-        # No effect anywhere: the null segment.
-        Level("Retail", 0.12),
-        Level("Professional Services", 0.10, (0.05, 0.0, 0.0, 0.05)),
-        Level("Logistics", 0.07, (-0.10, 0.0, 0.0, 0.0)),
-        Level("Education", 0.05, (-0.10, -0.10, -0.05, -0.15)),
-    )
-    sizes: tuple[SizeBand, ...] = (
-        SizeBand("1-49", 0.36, 3, 49, 9_000.0, (0.10, 0.0, 0.0, 0.15), (-0.10, -0.05, -0.10, -0.30)),
-        SizeBand("50-249", 0.32, 50, 249, 22_000.0),
-        SizeBand("250-999", 0.21, 250, 999, 48_000.0, (-0.05, 0.10, 0.0, -0.10), (0.05, 0.05, 0.10, 0.25)),
-        SizeBand("1000+", 0.11, 1000, 20_000, 120_000.0, (-0.15, 0.15, 0.0, -0.20), (0.10, 0.10, 0.20, 0.50)),
-    )
-    amount_sigma: float = 0.7
-    deal_tiers: tuple[DealTier, ...] = (
-        DealTier("under 15k", 15_000.0, 0.15, -0.10),
-        DealTier("15k to 60k", 60_000.0, 0.0, 0.0),
-        DealTier("60k and more", None, -0.25, 0.15),
-    )
-    mql_to_sql_shift: Shift = Shift("Asia Pacific", (date(2025, 7, 1) - date(2024, 1, 1)).days, -0.9)
-    follow_ups: tuple[FollowUp, ...] = (
-        FollowUp("Renewal", 0.08, 150, 330, 0.86, 45.0, 0.4, 0.95, 1.12),
-        FollowUp("Existing Business", 0.06, 60, 300, 0.45, 40.0, 0.5, 0.20, 0.60),
-    )
-    currencies: tuple[Currency, ...] = (
-        Currency("USD", 1.0),
-        Currency("EUR", 1.10, (("Germany", 0.40), ("France", 0.40), ("Netherlands", 0.40))),
-        Currency("GBP", 1.27, (("United Kingdom", 0.50),)),
-    )
+    shifts: tuple[Shift, ...] = ()
+    mix_changes: tuple[MixChange, ...] = ()
     # A lost deal is lost in Prospecting, Qualification, Proposal/Price Quote or Negotiation/Review.
-    lost_in_stage: tuple[float, ...] = (0.25, 0.30, 0.28, 0.17)
+    lost_in_stage: tuple[float, float, float, float] = (0.25, 0.30, 0.28, 0.17)
     starts_in_qualification: float = 0.20
-    deal_stage_skipped: float = 0.08
-    loss_reasons: tuple[tuple[str, float], ...] = (
-        ("No Decision", 0.30),
-        ("Price", 0.26),
-        ("Competitor", 0.22),
-        ("Timing", 0.14),
-        ("Missing Feature", 0.08),
-    )
+    loss_reasons: dict[str, float] = field(default_factory=dict)
+    competitors: dict[str, float] = field(default_factory=dict)
+    # Segments that are told to have no effect anywhere: [dimension, segment].
+    null_segments: tuple[tuple[str, str], ...] = ()
+    # What is worth finding, in words.
+    planted_effects: tuple[str, ...] = ()
+    customers: Customers = field(default_factory=Customers)
+    volumes: Volumes = field(default_factory=Volumes)
     quirks: Quirks = field(default_factory=Quirks)
+    defects: Defects = field(default_factory=Defects)
+    # True incidences are calculated for at most so many entrants: exact sums over days take their time.
+    truth_limit: int = 60_000
 
     def __post_init__(self) -> None:
         """Check what the rest relies on; raises ValueError saying what is wrong and what to do."""
@@ -233,6 +293,10 @@ class Parameters:
                 f"transitions are {[t.name for t in self.transitions]}."
                 f" Give exactly {list(TRANSITIONS)}, in this order."
             )
+        if self.months < 1 or self.leads < 1:
+            raise ValueError(f"{self.leads} leads in {self.months} months. Give at least one of both.")
+        if self.first_day.day != 1:
+            raise ValueError(f"first_day is {self.first_day}. Give the first day of a month.")
         region_names = [region.name for region in self.regions]
         for country in self.countries:
             if country.region not in region_names:
@@ -240,33 +304,84 @@ class Parameters:
                     f"country {country.name!r} names the region {country.region!r}, which is not in regions."
                     f" Use one of {region_names}."
                 )
-        if self.mql_to_sql_shift.region not in region_names:
-            raise ValueError(
-                f"mql_to_sql_shift names the region {self.mql_to_sql_shift.region!r}, not in regions."
-                f" Use one of {region_names}."
-            )
+        for region in self.regions:
+            share = sum(country.share for country in self.countries if country.region == region.name)
+            if abs(share - region.share) > 1e-9:
+                raise ValueError(
+                    f"the share of {region.name} is {region.share}, and its countries have {round(share, 9)}."
+                    " Make them agree."
+                )
         if any(tier.below_usd is None for tier in self.deal_tiers[:-1]) or self.deal_tiers[-1].below_usd is not None:
             raise ValueError("deal_tiers needs an upper limit on every tier but the last. Set below_usd accordingly.")
-        if self.as_of_date < self.first_day:
+        for shift in self.shifts:
+            if shift.transition not in TRANSITIONS[:2]:
+                raise ValueError(f"a shift of {shift.transition}. Use one of {list(TRANSITIONS[:2])}.")
+            if (shift.dimension, shift.segment) != ("all", "all"):
+                self._check_segment("shift", shift.dimension, shift.segment, DIMENSIONS)
+        for change in self.mix_changes:
+            self._check_segment("mix change", change.dimension, change.segment, ("lead_source", "motion"))
+        for dimension, segment in self.null_segments:
+            self._check_segment("null segment", dimension, segment, DIMENSIONS)
+
+    def _check_segment(self, what: str, dimension: str, segment: str, dimensions: tuple[str, ...]) -> None:
+        if dimension not in dimensions:
+            raise ValueError(f"a {what} names the dimension {dimension!r}. Use one of {list(dimensions)}.")
+        if segment not in self.segment_names(dimension):
             raise ValueError(
-                f"as_of_date {self.as_of_date} is before first_day {self.first_day}. Give a later as_of_date."
+                f"a {what} names the {dimension} {segment!r}, which does not exist."
+                f" Use one of {self.segment_names(dimension)}."
             )
 
-    @property
-    def window_days(self) -> int:
-        """Days in the window; the last one is `window_days - 1`."""
-        return (self.as_of_date - self.first_day).days + 1
+    def segment_names(self, dimension: str) -> list[str]:
+        """Names of a dimension's segments, in the order of their indexes."""
+        levels: dict[str, tuple[Level | SizeBand, ...]] = {
+            "lead_source": self.source_levels,
+            "region": self.regions,
+            "industry": self.industries,
+            "company_size": self.sizes,
+            "motion": self.motions,
+        }
+        return [level.name for level in levels[dimension]]
 
     @property
     def source_levels(self) -> tuple[Level, ...]:
         """Lead sources, then outbound: the order of every source index."""
         return (*self.lead_sources, self.outbound)
 
+    @property
+    def companies(self) -> int:
+        """Number of companies."""
+        return max(1, round(self.leads * self.companies_per_lead))
+
+    @property
+    def outbound_opportunities(self) -> int:
+        """Number of opportunities that sellers opened without a lead."""
+        return round(self.leads * self.outbound_per_lead)
+
+    def month_start(self, month: int) -> int:
+        """The day on which a month of the window (0-based) starts."""
+        index = self.first_day.month - 1 + month
+        return (date(self.first_day.year + index // 12, index % 12 + 1, 1) - self.first_day).days
+
+    @property
+    def window_days(self) -> int:
+        """Days in the window; the last one is `window_days - 1`."""
+        return self.month_start(self.months)
+
+    @property
+    def as_of_date(self) -> date:
+        """The last day of the window."""
+        return self.first_day + timedelta(days=self.window_days - 1)
+
+    @property
+    def shift_days(self) -> list[int]:
+        """Days within the window from which some rate is another one, in order."""
+        days = {self.month_start(shift.from_month) for shift in self.shifts}
+        return sorted(day for day in days if 0 < day < self.window_days)
+
     def quarter_edges(self) -> list[int]:
         """Days on which the calendar quarters of the window start, closed by the day after the window."""
-        edges = [0]
-        for day in range(1, self.window_days):
-            at = self.first_day + timedelta(days=day)
-            if at.day == 1 and at.month in (1, 4, 7, 10):
-                edges.append(day)
-        return [*edges, self.window_days]
+        starts = [
+            self.month_start(month) for month in range(1, self.months) if (self.first_day.month - 1 + month) % 3 == 0
+        ]
+        return [0, *starts, self.window_days]

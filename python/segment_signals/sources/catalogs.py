@@ -120,9 +120,10 @@ def _table(source: str, name: str, value: Any, label: str) -> CatalogTable:
             )
         columns.append(CanonicalColumn(str(column), column_type, is_required=column in required))
     landed = [landed for column in columns for landed in landed_names(column)]
-    twice = sorted({name for name in landed if landed.count(name) > 1})
-    if twice or {"source_file", "source_row"} & set(landed):
-        raise ExportError(f"{label}: {key}.columns land {quoted((twice or ['source_file'])[0])} twice. Rename one.")
+    landed += ["source_file", "source_row"]
+    twice = [name for name in landed if landed.count(name) > 1]
+    if twice:
+        raise ExportError(f"{label}: {key}.columns land {quoted(twice[0])} twice. Rename one.")
     aliases = value.get("aliases") or {}
     if not isinstance(aliases, dict) or not all(isinstance(names, list) for names in aliases.values()):
         raise ExportError(f"{label}: {key}.aliases is {shown(aliases)}. Write it as column: [name, ...].")

@@ -83,7 +83,7 @@ def refuse_bad_keys(connection: duckdb.DuckDBPyConnection, table: Table) -> None
 
     Raises ExportError for the first such row.
     """
-    if (key := key_of(table.name)) is None:
+    if (key := key_of(table.name)) is None or not table.parts:
         return
     column = identifier(key)
     empty = connection.execute(

@@ -34,7 +34,11 @@ from segment_signals.sources.yaml_files import load_yaml
 
 MAPPING_FILE = "mapping.yml"
 # What native systems and the tools that copy them write where there is no value.
-NATIVE_NULL_WORDS = ("", "null", "NULL", "None", "N/A", "n/a", "-", "#N/A")
+# What people and tools write for nothing, in the cases in which they write it.
+NATIVE_NULL_WORDS = (
+    *("", "null", "NULL", "Null", "None", "none", "N/A", "n/a", "#N/A", "-", "--", "?", "undefined"),
+    *("unknown", "Unknown", "UNKNOWN", "TBD", "tbd", "Select", "select", "(not set)", "not set", "Not set"),
+)
 
 _TOP_LEVEL_KEYS = (
     "dataset",

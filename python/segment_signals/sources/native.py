@@ -175,9 +175,7 @@ def _refuse_missing_fields(
             near = nearest(field, headers, count=3, cutoff=0.4)
             place = f"{mapping.label}: {native.name}.{key}.{table.name}.{name} names {quoted(field)}"
             if not sources:
-                raise ExportError(
-                    f"{place}, but there is no table {table.name}. Put its file there, or remove the key."
-                )
+                raise ExportError(f"{place}, but there is no table {table.name}. Add its file, or remove the key.")
             hint = f" (nearest: {', '.join(map(quoted, near))})" if near else ""
             raise ExportError(f"{place}, which {sources[0].found.label} does not have{hint}. Mend the name.")
 

@@ -225,11 +225,12 @@ def _write_register(
         "create or replace table raw.source_tables (source varchar, table_name varchar, is_present boolean, "
         "shape varchar, file_count bigint, row_count bigint)"
     )
-    for table in tables:
-        connection.execute(
-            f"insert into raw.source_tables select ?, ?, ?, ?, ?, count(*) from {table.relation}",
-            [table.source, table.name, bool(table.parts), table.shape, table.file_count],
-        )
+    counted = " union all ".join(
+        f"select {literal(table.source)}, {literal(table.name)}, {bool(table.parts)}, "
+        f"{literal(table.shape) if table.shape else 'null'}, {table.file_count}, count(*) from {table.relation}"
+        for table in tables
+    )
+    connection.execute(f"insert into raw.source_tables {counted}")
     rows = ", ".join(
         f"({literal(table.source)}, {literal(table.name)}, {literal(column.name)}, {column.is_required}, "
         f"{table.is_provided(column.name)}, {disguised[table.relation].get(column.name, 0)} :: bigint)"

@@ -133,11 +133,18 @@ class Landing:
         Raises ExportError for the first file, in the order of the parts, that cannot be read or holds a value
         that is not of its column's type.
         """
+        if not table.parts:
+            shape = [*table.landed, ("source_file", "varchar"), ("source_row", "bigint")]
+            columns = ", ".join(f"{identifier(name)} {sql_type}" for name, sql_type in shape)
+            self.connection.execute(f"create or replace table {table.relation} ({columns})")
+            return
         self._create(table)
         self._refuse_bad_values(table)
 
     def finish(self, table: Table) -> dict[str, int]:
         """Drop the hidden columns; the count of disguised nulls of each column that has any."""
+        if not table.parts:
+            return {}
         counts = self._disguised_nulls(table)
         hidden = ["part", *(name for name, _ in _masks(table)), *(each.column.name for each in table.stage_dates)]
         for column in hidden:
@@ -157,13 +164,6 @@ class Landing:
     # --- creating ---
 
     def _create(self, table: Table) -> None:
-        if not table.parts:
-            shape = [*table.landed, ("source_file", "varchar"), ("source_row", "bigint"), ("part", "integer")]
-            shape += [(each.column.name, SQL_TYPES[each.column.type]) for each in table.stage_dates]
-            shape += [(mask, "bigint") for mask, _ in _masks(table)]
-            columns = ", ".join(f"{identifier(name)} {sql_type}" for name, sql_type in shape)
-            self.connection.execute(f"create or replace table {table.relation} ({columns})")
-            return
         has_email = any(column.type == "email" and table.is_provided(column.name) for column in table.columns)
         parts = " union all ".join(self._part_sql(table, number) for number in range(len(table.parts)))
         try:
@@ -226,11 +226,8 @@ class Landing:
                 continue
             read.append(f"{_raw_sql(column, value, part)} as r{position}")
             worded.append(f"r{position}")
-            words = one_of(tuple(word for word in part.formats.null_words if word))  # what is read is never empty
-            if _is_text(column, value, part) and words != "()":
-                worded.append(f"case when r{position} not in {words} then r{position} end as v{position}")
-            else:
-                worded.append(f"r{position} as v{position}")
+            words = part.formats.null_words if _is_text(column, value, part) else ()
+            worded.append(f"{_worded_sql(f'r{position}', words)} as v{position}")
         conditions = []
         for position, (header, wanted) in enumerate(part.where):
             read.append(f"{source.column_sql(header, as_text=True)} as w{position}")
@@ -352,6 +349,13 @@ def _raw_sql(column: CanonicalColumn, value: Value, part: Part) -> str:
         trues = " ".join(f"when lower({text}) in {one_of(TRUE_WORDS)} then {text}" for text in texts)
         return f"case {trues} else coalesce({', '.join(texts)}) end"
     return _first(texts)
+
+
+def _worded_sql(text: str, words: Sequence[str]) -> str:
+    """The text, null where it is one of the words."""
+    # No list: the engine makes a join of a long one, which loses the order of rows.
+    cases = "".join(f" when {literal(word)} then null" for word in words if word)  # what is read is never empty
+    return f"case {text}{cases} else {text} end" if cases else text
 
 
 def _where_sql(column: str, wanted: str | bool) -> str:

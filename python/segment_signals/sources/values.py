@@ -43,9 +43,10 @@ _ENGINE_KINDS: Mapping[str, str] = MappingProxyType(
 TRUE_WORDS = ("true", "t", "yes", "1")
 FALSE_WORDS = ("false", "f", "no", "0")
 
-# ISO 8601, extended form. The engine's own casts take more (infinity, 24-1-5, years BC) and may drop a zone.
+# ISO 8601, extended form, and spreadsheets' hours of one digit. The engine's own casts take more (infinity, 24-1-5,
+# years BC) and may drop a zone.
 _DAY = r"\d{4}-\d{2}-\d{2}"
-_CLOCK = r"[T ]\d{2}:\d{2}(?::\d{2}(?:\.\d+)?)?"
+_CLOCK = r"[T ]\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?"
 _ZONE = r"(?:Z| ?UTC| ?GMT| ?[+-](?:0\d|1[0-5])(?::?[0-5]\d)?)"
 _EPOCH = r"\d{10}(?:\d{3})?"
 _SPACES = " \u00a0\u202f"  # what a locale writes for "a space between thousands"

@@ -30,7 +30,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Build:
 @pytest.fixture(scope="module")
 def beside_truth(built: Build) -> pd.DataFrame:
     """Published quarterly cells with the true incidence of the same cohort, horizon and segment."""
-    planted = json.loads((PROJECT / "data/demo/truth.json").read_text())["true_incidence"]
+    planted = json.loads((PROJECT / "data/demo/truth/truth.json").read_text())["true_incidence"]
     truth = pd.DataFrame(
         [
             {
@@ -57,9 +57,13 @@ def beside_truth(built: Build) -> pd.DataFrame:
 
 
 def test_totals_are_near_the_truth(beside_truth: pd.DataFrame) -> None:
-    totals = beside_truth[beside_truth["dimension"] == "all"]
-    assert len(totals) >= 60
-    assert (totals["conversion_rate"] - totals["truth"]).abs().mean() < 0.01
+    totals = beside_truth[(beside_truth["dimension"] == "all") & (beside_truth["horizon_days"] == 90)]
+    assert totals.groupby(["from_stage", "to_stage"]).ngroups == 5
+    for transition, cells in totals.groupby(["from_stage", "to_stage"]):
+        n = cells["n"]
+        bias = (n * (cells["conversion_rate"] - cells["truth"])).sum() / n.sum()
+        error = (n * cells["truth"] * (1 - cells["truth"])).sum() ** 0.5 / n.sum()
+        assert abs(bias) < 3 * error, (transition, bias, error)
 
 
 def test_intervals_cover_the_truth(beside_truth: pd.DataFrame) -> None:
@@ -80,7 +84,7 @@ def test_half_of_the_quarterly_cells_are_reportable(built: Build) -> None:
         """
     )
     at_least_half = {dimension for dimension, share in shares if share >= 0.5}
-    assert {"lead_source", "region", "company_size"} <= at_least_half
+    assert {"region", "company_size", "motion"} <= at_least_half
 
 
 def test_every_gate_lets_the_demo_pass(built: Build) -> None:
@@ -104,7 +108,7 @@ def test_renewals_are_kept_out_of_new_business(built: Build) -> None:
         "select count(*) from core.journeys "
         "where won_date is not null and is_primary and opportunity_type <> 'new_business'"
     )[0][0]
-    assert renewals > 500
+    assert renewals > 300
     assert new_won == all_won - renewals
 
 
@@ -117,7 +121,10 @@ def test_a_source_that_is_strong_early_and_weak_late_is_named_so(built: Build) -
         (row[0], row[1])
         for row in built.rows("select segment, pattern from published.segment_patterns where period_grain = 'quarter'")
     }
-    assert patterns == {("Trade show", "high_early_low_late"), ("Customer referral", "low_early_high_late")}
+    sources = {pattern for pattern in patterns if pattern[0] in ("Trade show", "Customer referral")}
+    assert sources == {("Trade show", "high_early_low_late"), ("Customer referral", "low_early_high_late")}
+    # Large companies become SQL more often and buy less often, small ones the other way round: planted, too.
+    assert patterns - sources <= {("1,000 and more", "high_early_low_late"), ("1 to 49", "low_early_high_late")}
 
 
 def test_the_industry_without_any_effect_is_hardly_ever_a_signal(built: Build) -> None:
@@ -139,14 +146,20 @@ def test_the_planted_shift_is_an_anomaly_and_a_change_of_rates(built: Build) -> 
     )
     assert ("region", "Asia Pacific") in flagged
     assert not {segment for dimension, segment in flagged if dimension == "region"} - {"Asia Pacific"}
-    rows = built.rows(
-        "select total_change, mix_effect, rate_effect, rate_effect_high from published.change_decomposition "
+    # The region's own rate fell beyond doubt; the total's change is one of rates, whatever its size.
+    [(delta_low, delta_high)] = built.rows(
+        "select delta_low, delta_high from published.segment_scorecards where dimension = 'region' "
+        "and segment = 'Asia Pacific' and metric = 'mql_to_sql_rate' and period_grain = 'quarter' "
+        "and period_start = date '2025-07-01'"
+    )
+    assert delta_low < delta_high < 0
+    [(total, mix, rate)] = built.rows(
+        "select total_change, mix_effect, rate_effect from published.change_decomposition "
         "where dimension = 'region' and metric = 'mql_to_sql_rate' and comparison = 'previous' "
         "and period_grain = 'quarter' and period_start = date '2025-07-01'"
     )
-    ((total, mix, rate, rate_high),) = rows
-    assert rate_high < 0
     assert abs(mix) < 0.005
+    assert rate < 0
     assert total == pytest.approx(mix + rate, abs=1e-12)
 
 
@@ -161,3 +174,45 @@ def test_the_smallest_companies_buy_faster_and_more_often(built: Build) -> None:
         "mean_deal_amount": (-1, -1),
     }
     assert all(q <= 0.05 for _, q, _, _ in rows)
+
+
+def test_journeys_have_the_true_dates(built: Build) -> None:
+    # Nothing in the demo's files is defective: every date of every journey is the true one, where it was not taken up
+    # again (then a second pass tells more than the truth of the first one).
+    dates = ("lead", "mql", "sql", "opportunity", "won", "lost")
+    differs = " or ".join(f"journeys.{stage}_date is distinct from truth.{stage}_date::date" for stage in dates)
+    truth = PROJECT / "data/demo/truth/journeys.parquet"
+    [(compared, different, expected)] = built.rows(
+        f"""
+        select count(*), count(*) filter (where {differs}), (select count(*) from '{truth}' where not is_recycled)
+        from '{truth}' as truth
+        inner join core.journeys on journeys.journey_id = case
+            when truth.lead_id is not null then 'salesforce:' || left(truth.lead_id, 15)
+            when truth.opportunity_id is not null then 'salesforce:' || left(truth.opportunity_id, 15)
+            when truth.hubspot_contact_id is not null then 'hubspot:' || truth.hubspot_contact_id
+            else truth.user_id
+        end
+        where not truth.is_recycled
+        """
+    )
+    assert compared == expected > 12_000
+    assert different == 0
+
+
+def test_segments_are_the_true_ones(built: Build) -> None:
+    truth = PROJECT / "data/demo/truth/journeys.parquet"
+    names = ", ".join(f"'{simulated}': '{published}'" for simulated, published in SEGMENTS.items())
+    for dimension in ("lead_source", "region", "industry", "company_size", "motion"):
+        [(compared, different)] = built.rows(
+            f"""
+            select count(*), count(*) filter (
+                where journeys.{dimension} <> coalesce(map {{{names}}}[truth.{dimension}], truth.{dimension})
+            )
+            from '{truth}' as truth
+            inner join core.journeys on journeys.journey_id = 'salesforce:' || left(truth.lead_id, 15)
+            where journeys.{dimension} not in ('unknown', 'unmapped')
+            """
+        )
+        # A second lead of the same person may name another source; the person's first one counts.
+        assert compared > 10_000
+        assert different <= 0.001 * compared, dimension

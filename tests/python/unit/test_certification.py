@@ -3,6 +3,7 @@
 from importlib import import_module
 from pathlib import Path
 
+import duckdb
 import numpy as np
 import pytest
 
@@ -113,6 +114,31 @@ def test_null_segments_of_a_planted_page_are_null() -> None:
     assert rates == pytest.approx([0.42, 0.18, 0.30], abs=0.02)
     assert contrasts.PLANTED.is_planted("lead_source", "Trade show", "opportunity_to_won_rate")
     assert not contrasts.PLANTED.is_planted("lead_source", "Segment 03", "opportunity_to_won_rate")
+
+
+def test_reading_of_a_planted_effect_by_hand() -> None:
+    connection = duckdb.connect()
+    connection.execute(
+        """
+        create schema signals;
+        create table signals.segment_contrasts as select * from (values
+            ('region', 'Asia Pacific', 'rest', 'quarter', 'm', date '2025-01-01', -0.02, 0.4, false, 'difference'),
+            ('region', 'Asia Pacific', 'rest', 'quarter', 'm', date '2025-04-01', 0.04, 0.001, true, 'difference'),
+            ('region', 'Asia Pacific', 'rest', 'quarter', 'm', date '2025-07-01', -0.20, 0.0, true, 'difference'),
+            ('region', 'Asia Pacific', 'rest', 'quarter', 'm', date '2025-10-01', null, null, false, 'difference'),
+            ('region', 'Asia Pacific', 'Europe', 'quarter', 'm', date '2025-07-01', 0.9, 0.0, true, 'difference'),
+            ('region', 'Europe', 'rest', 'quarter', 'm', date '2025-07-01', 0.9, 0.0, true, 'difference')
+        ) as rows (
+            dimension, segment, comparator, period_grain, metric, period_start, difference, p_value, is_signal, unit
+        )
+        """
+    )
+    lines = demo._readings(connection, ("region", "Asia Pacific"), (("m", -1),), "2025-07-01")
+    assert lines[2:] == [
+        "| m, before 2025-07-01 | as the rest | 1 of 2 |  | +1.0 points |",
+        "| m, from 2025-07-01 on | below the rest | 1 of 1 | 1 | -20.0 points |",
+    ]
+    assert len(demo.READINGS) == 5
 
 
 def test_every_planted_segment_of_the_demo_has_a_truth() -> None:

@@ -711,8 +711,8 @@ def test_sources_that_are_none(tmp_path: Path, text: str, problem: str) -> None:
         (
             "{folders: x}",
             "salesforce.folders is not a known key (did you mean 'folder'?). "
-            "A source has folder, files, postgres, encoding, timezone, null_words, date_formats, number_format, columns, "
-            "stage_dates.",
+            "A source has folder, files, postgres, encoding, timezone, null_words, date_formats, number_format, "
+            "columns, stage_dates.",
         ),
         ("{postgres: sf}", "salesforce.postgres is 'sf'. Write it as {schema: name, dsn_env: VARIABLE}."),
         (
@@ -803,3 +803,19 @@ def test_a_dimension_of_personal_data_is_refused(tmp_path: Path, column: str, he
         f"The dimension attribute 'people.{column}' holds personal data ({named}), and segments are published. "
         "Choose an attribute that describes people without naming them."
     )
+
+
+def test_the_documentation_has_every_column_of_every_entity() -> None:
+    text = (Path(__file__).parents[3] / "docs" / "export.md").read_text(encoding="utf-8")
+    tables = dict(section.split("\n", 1) for section in text.split("\n### ")[1:])
+    documented = {
+        entity: [tuple(cell.strip(" `") for cell in row.split("|")[1:4]) for row in table.splitlines() if "| `" in row]
+        for entity, table in tables.items()
+    }
+    assert list(documented) == list(ENTITIES)
+    for entity, columns in ENTITIES.items():
+        marks = ["key" if column.is_key else "required" if column.is_required else "" for column in columns]
+        assert [
+            (name, kind, note.split(",")[0] if mark else mark)
+            for (name, kind, note), mark in zip(documented[entity], marks, strict=True)
+        ] == [(column.name, column.type, mark) for column, mark in zip(columns, marks, strict=True)]

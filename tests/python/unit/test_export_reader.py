@@ -466,6 +466,8 @@ def test_any_text_survives_the_way_through_csv(
         ("2024-01-05 10:00:00-05", datetime(2024, 1, 5, 10)),
         ("2024-01-05T10:00:00.250+05:30", datetime(2024, 1, 4, 23, 30, 0, 250_000)),
         ("2024-01-05 10:00:00 UTC", datetime(2024, 1, 5, 5)),
+        ("2024-01-05 7:00:00", datetime(2024, 1, 5, 1)),  # as spreadsheets save it
+        ("2024-01-05 7:00:00Z", datetime(2024, 1, 5, 2)),
         ("2024-01-05 10:00", datetime(2024, 1, 5, 4)),  # no zone: read in Berlin
         ("2024-01-05T00:00:00", datetime(2024, 1, 4, 18)),
         ("2024-03-15T10:00:00", datetime(2024, 3, 15, 5)),  # New York has summer time before Berlin
