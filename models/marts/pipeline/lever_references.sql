@@ -32,11 +32,19 @@ dated as (
     where benchmarks.valid_from <= run_context.as_of_date
 ),
 
+ranked as (
+    select
+        *,
+        row_number() over (
+            partition by lever, basis, dimension, segment
+            order by valid_from desc, value desc
+        ) as age_rank
+    from dated
+),
+
 newest as (
-    select * from dated
-    qualify row_number() over (
-        partition by lever, basis, dimension, segment order by valid_from desc, value desc
-    ) = 1
+    select * from ranked
+    where age_rank = 1
 ),
 
 converted as (

@@ -32,12 +32,19 @@ normalised as (
 ),
 
 -- A target that was replaced is the newer one.
+ranked as (
+    select
+        *,
+        row_number() over (
+            partition by period_grain, period_start, dimension, segment, metric
+            order by valid_from desc, target_amount desc, currency asc
+        ) as age_rank
+    from normalised
+),
+
 newest as (
-    select * from normalised
-    qualify row_number() over (
-        partition by period_grain, period_start, dimension, segment, metric
-        order by valid_from desc, target_amount desc, currency
-    ) = 1
+    select * from ranked
+    where age_rank = 1
 ),
 
 converted as (

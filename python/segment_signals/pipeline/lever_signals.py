@@ -12,8 +12,9 @@ from segment_signals.pipeline.sentences import lever_sentence
 from segment_signals.pipeline.velocity import SUMS, deal_sums
 from segment_signals.statistics.arrays import Bools, Floats, ratio
 from segment_signals.statistics.contrasts import contrast, followed_rates
-from segment_signals.statistics.intervals import Moments, compare_geometric_means, t_p_value
+from segment_signals.statistics.intervals import Moments, compare_geometric_means, t_p_value, t_quantile
 from segment_signals.statistics.levers import (
+    Overdispersion,
     compare_counts,
     count_overdispersion,
     mean_interval,
@@ -66,6 +67,7 @@ MEAN_LEVERS = {"mean_deal_amount": "amount", "mean_cycle_days": "cycle"}
 AMOUNT_LEVERS = ("mean_deal_amount", "pipeline_velocity")
 DAYS_OF_A_MONTH = 365.25 / 12
 Z = 1.959963984540054
+CONFIDENCE = 0.95
 
 
 @dataclass(frozen=True)
@@ -176,7 +178,7 @@ def _count(cells: pd.DataFrame) -> Lever:
     )
 
 
-def _overdispersion(cells: pd.DataFrame) -> tuple[Floats, Floats]:
+def _overdispersion(cells: pd.DataFrame) -> tuple[Floats, Overdispersion]:
     """Number of earlier periods of every cell, and how much the periods of its dimension differ beyond chance."""
     past_days = numbers(cells, "earlier_days")
     periods = np.round(past_days / DAYS_OF_A_MONTH / numbers(cells, "period_months"))
@@ -257,7 +259,8 @@ def _velocity(cells: pd.DataFrame, sums: DealSums, past: DealSums, fewest_wins: 
     scale = ratio(numbers(cells, "period_days"), numbers(cells, "earlier_days"))
     before = Velocity(whole.per_day * scale, whole.low * scale, whole.high * scale)
     periods, spread = _overdispersion(cells)
-    between = Z**2 * spread * (1 + ratio(1, np.maximum(periods, 1)))
+    quantile = t_quantile(np.where(spread.df > 0, spread.df, np.nan), CONFIDENCE)
+    between = quantile**2 * spread.variance * (1 + ratio(1, np.maximum(periods, 1)))
     with np.errstate(divide="ignore", invalid="ignore"):
         change = np.log(own.per_day / before.per_day)
         below = np.sqrt(np.log(own.per_day / own.low) ** 2 + np.log(before.high / before.per_day) ** 2 + between)

@@ -31,7 +31,8 @@ def lever_sentence(row: Any) -> str:
         return f"{value}: {change} against the benchmark of {reference}, {told}"
     if row.lever in ("mean_deal_amount", "mean_cycle_days"):
         # Means are compared on the log scale, so that one giant deal does not decide.
-        past = f"{value}, {reference} in the months before; the typical deal {change}"
+        typical = "deal" if row.lever == "mean_deal_amount" else "cycle"
+        past = f"{value}, {reference} in the months before; the typical {typical} {change}"
     elif row.lever == "win_rate":
         past = f"{value}: {change} against {reference} in the months before"
     else:

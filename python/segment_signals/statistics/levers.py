@@ -11,7 +11,14 @@ from numpy.typing import ArrayLike
 from scipy import special
 
 from segment_signals.statistics.arrays import Floats, Integers, floats, group_count, group_sum, ratio, root
-from segment_signals.statistics.intervals import Comparison, Interval, Moments, t_p_value, t_quantile
+from segment_signals.statistics.intervals import (
+    Comparison,
+    Interval,
+    Moments,
+    t_p_value,
+    t_quantile,
+    with_estimated_variance,
+)
 
 
 def poisson_interval(count: ArrayLike, confidence: float = 0.95) -> Interval:
@@ -31,9 +38,25 @@ def poisson_p_value(count: ArrayLike, expected: ArrayLike) -> Floats:
     return floats(np.clip(2 * np.minimum(middle, 1 - middle), 0, 1))
 
 
+@dataclass(frozen=True)
+class Overdispersion:
+    """By how much periods differ beyond chance, arrays of one shape (k,).
+
+    Attributes:
+        variance: of a period's rate beyond Poisson's, relative to the squared rate.
+        df: degrees of freedom from which it is known; 0 where nothing tells.
+    """
+
+    variance: Floats
+    df: Floats
+
+
+NO_OVERDISPERSION = Overdispersion(np.zeros(1), np.full(1, np.inf))
+
+
 def count_overdispersion(
     count: ArrayLike, exposure: ArrayLike, square_sum: ArrayLike, periods: ArrayLike, family: Integers
-) -> Floats:
+) -> Overdispersion:
     """Variance of the periods' rates beyond chance, relative to the squared rate, pooled over a family; shape (k,).
 
     Method of moments: with n_t ~ negative binomial of mean r d_t and variance r d_t + a (r d_t)^2, Pearson's statistic
@@ -48,7 +71,7 @@ def count_overdispersion(
         family: codes 0 .. families - 1.
 
     Returns:
-        a of the family of each cell, at least 0; 0 where no cell has two periods.
+        a of the family of each cell, at least 0 (0 where no cell has two periods), and its degrees of freedom.
     """
     n, days, squares, number = (floats(values) for values in (count, exposure, square_sum, periods))
     statistic = ratio(days, n) * squares - n
@@ -58,8 +81,7 @@ def count_overdispersion(
     excess = group_sum(np.where(usable, statistic, 0) - freedom, family, groups)
     scale = group_sum(np.where(usable, freedom * ratio(n, number), 0), family, groups)
     pooled = np.maximum(np.nan_to_num(ratio(excess, scale)), 0)
-    spread: Floats = pooled[family]
-    return spread
+    return Overdispersion(pooled[family], group_sum(freedom, family, groups)[family])
 
 
 def compare_counts(
@@ -67,7 +89,7 @@ def compare_counts(
     first_days: ArrayLike,
     second_count: ArrayLike,
     second_days: ArrayLike,
-    overdispersion: ArrayLike = 0.0,
+    overdispersion: Overdispersion = NO_OVERDISPERSION,
     second_periods: ArrayLike = 1.0,
     confidence: float = 0.95,
 ) -> Comparison:
@@ -76,30 +98,35 @@ def compare_counts(
     Given their total, the first count is binomial with the share of its exposure (Przyborowski and Wilenski 1940);
     limits of the share are the mid-p ones' approximation Beta(x + 1/2, n - x + 1/2). Periods that differ by more than
     chance are worth less: a count of mean m counts as m / (1 + a m) records in as much less exposure, so that its
-    variance relative to its squared mean is 1 / m + a.
+    variance relative to its squared mean is 1 / m + a. Since a is estimated, the deviates are Student's t with its
+    degrees of freedom: four quarters of one cell tell little of how much quarters differ.
 
     Args:
         first_count: of the newest period.
         first_days: days of it.
         second_count: of the earlier periods together.
         second_days: days of them together.
-        overdispersion: a (`count_overdispersion`).
+        overdispersion: a (`count_overdispersion`); none by default.
         second_periods: number of earlier periods, over which their differences average out.
         confidence: two-sided, 0 to 1.
 
     Returns:
-        NaN where the earlier periods have no record, or there are none.
+        NaN where the earlier periods have no record, there are none, or nothing tells how much periods differ.
     """
-    x, d, other, e, a, periods = np.broadcast_arrays(
-        *(floats(v) for v in (first_count, first_days, second_count, second_days, overdispersion, second_periods))
+    x, d, other, e, a, df, periods = np.broadcast_arrays(
+        *(floats(v) for v in (first_count, first_days, second_count, second_days)),
+        overdispersion.variance,
+        overdispersion.df,
+        floats(second_periods),
     )
     pooled = ratio(x + other, d + e)
     worth = ratio(1, 1 + a * pooled * d)
     other_worth = ratio(1, 1 + ratio(a, np.maximum(periods, 1)) * pooled * e)
     x, d, other, e = x * worth, d * worth, other * other_worth, e * other_worth
-    n = np.where((other > 0) & (e > 0) & (d > 0), x + other, np.nan)
+    n = np.where((other > 0) & (e > 0) & (d > 0) & (df > 0), x + other, np.nan)
     share = ratio(d, d + e)
-    tail = (1 - confidence) / 2
+    df = np.where(df > 0, df, np.nan)
+    tail = special.ndtr(-t_quantile(df, confidence))
     low = np.where(x > 0, special.betaincinv(x + 0.5, n - x + 0.5, tail), 0)
     high = special.betaincinv(x + 0.5, n - x + 0.5, 1 - tail)
     scale = ratio(e, d)
@@ -112,8 +139,8 @@ def compare_counts(
         np.where(known, estimate - 1, np.nan),
         np.where(known, np.minimum(ratio(low, 1 - low) * scale, estimate) - 1, np.nan),
         np.where(known, np.maximum(ratio(high, 1 - high) * scale, estimate) - 1, np.nan),
-        np.where(known, np.clip(2 * np.minimum(middle, 1 - middle), 0, 1), np.nan),
-        np.where(known, np.inf, np.nan),
+        np.where(known, with_estimated_variance(np.clip(2 * np.minimum(middle, 1 - middle), 0, 1), df), np.nan),
+        np.where(known, df, np.nan),
     )
 
 

@@ -106,10 +106,10 @@ def velocity_interval(
     wins = floats(won_count)
     limits = poisson_interval(wins, confidence)
     square = (t_quantile(np.maximum(floats(df), 1), confidence) * root(variance)) ** 2
-    with np.errstate(divide="ignore", invalid="ignore"):
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         below = np.sqrt(np.log(wins / limits.low) ** 2 + square)
         above = np.sqrt(np.log(limits.high / wins) ** 2 + square)
-    low, high = floats(velocity) * np.exp(-below), floats(velocity) * np.exp(above)
+        low, high = floats(velocity) * np.exp(-below), floats(velocity) * np.exp(above)
     known = np.isfinite(low) & np.isfinite(high) & (wins > 0)
     return Interval(np.where(known, low, np.nan), np.where(known, high, np.nan))
 

@@ -27,7 +27,8 @@ def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
         ("contrasts", 0.015, 13),
         ("changes", 0.1, 12),
         ("anomalies", 0.03, 8),
-        ("velocity", 0.1, 3),
+        ("velocity", 0.1, 5),
+        ("levers", 0.1, 2),
     ],
 )
 def test_targets_are_met(warehouse: Warehouse, topic: str, scale: float, at_least: int) -> None:

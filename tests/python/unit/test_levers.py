@@ -66,7 +66,9 @@ def test_periods_that_differ_by_more_than_chance_claim_no_more(spread: float, me
     family = np.repeat(np.arange(cells // 20), 20)
     days = np.full(cells, 360.0)
     found = count_overdispersion(earlier.sum(axis=1), days, (earlier**2 / 30).sum(axis=1), np.full(cells, 12.0), family)
-    assert found.mean() == pytest.approx(spread, abs=0.003)
+    assert found.variance.mean() == pytest.approx(spread, abs=0.003)
+    # 20 cells of 12 periods.
+    assert set(found.df) == {220.0}
     compared = compare_counts(newest, 30, earlier.sum(axis=1), 360, found, periods)
     assert (compared.p_value < 0.05).mean() <= 0.05 + 2 * np.sqrt(0.05 * 0.95 / cells)
     covered = (compared.low <= 0) & (compared.high >= 0)
