@@ -57,8 +57,9 @@ valued as (
     select
         opportunities.opportunity_id,
         case when opportunities.amount >= 0 then opportunities.amount end as amount,
-        case when kept.has_close_dates and opportunities.current_stage not in ('won', 'lost')
-            then opportunities.close_date
+        case
+            when kept.has_close_dates and opportunities.current_stage not in ('won', 'lost')
+                then opportunities.close_date
         end as close_date,
         date '0001-01-01' as changed_date
     from opportunities

@@ -124,11 +124,11 @@ select
     {{ unless_suppressed(flow ~ '_amount', 'suppressed_reason') }} as {{ flow }}_amount,
     {%- endfor %}
     {%- for flow in flows %}
-    case when suppressed_reason is distinct from 'not_applicable' then {{ flow }}_count end as {{ flow }}_count,
+    case when coalesce(suppressed_reason, '') <> 'not_applicable' then {{ flow }}_count end as {{ flow }}_count,
     {%- endfor %}
     {{ unless_suppressed('missing_amount_share', 'suppressed_reason') }} as missing_amount_share,
     {{ unless_suppressed('largest_deal_share', 'suppressed_reason') }} as largest_deal_share,
-    case when suppressed_reason is distinct from 'not_applicable' then deal_count else 0 end as n,
+    case when coalesce(suppressed_reason, '') <> 'not_applicable' then deal_count else 0 end as n,
     {{ evidence_columns('suppressed_reason', 'directional_reason') }}
 from explained
 left join evidence_reasons on explained.caveat_key = evidence_reasons.evidence_reason

@@ -1,3 +1,5 @@
+-- noqa: disable=LT02
+{# The indentation rule cannot follow columns that a loop makes. #}
 -- Interval of the rates: Wilson's with the effective sample, as in funnel_conversion.
 {% set cell = 'period_grain, period_start, dimension, segment, stage_key' -%}
 with

@@ -135,21 +135,27 @@ account_activities as (
     group by account_id
 ),
 
-roles as (
-    select
+required_roles as (
+    select distinct
         opportunity_people.opportunity_id,
-        count(distinct role_template.role) as role_count
+        role_template.role
     from opportunity_people
     inner join role_template
         on {{ label_key('opportunity_people.role') }} = {{ label_key('role_template.source_label') }}
     where role_template.is_required
-    group by opportunity_people.opportunity_id
 ),
 
+roles as (
+    select
+        opportunity_id,
+        count(*) as role_count
+    from required_roles
+    group by opportunity_id
+),
+
+-- A role that the source never names is missing from none.
 required as (
-    select count(distinct role) as role_count
-    from role_template
-    where is_required
+    select count(distinct role) as role_count from required_roles
 ),
 
 used as (
