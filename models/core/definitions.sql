@@ -52,6 +52,10 @@ exchange_rates as (
     select * from {{ ref('exchange_rates') }}
 ),
 
+role_template as (
+    select * from {{ ref('role_template') }}
+),
+
 free_email_domains as (
     select * from {{ ref('free_email_domains') }}
 ),
@@ -190,6 +194,14 @@ unioned as (
         usd_per_unit || ' USD per ' || currency as rule,
         valid_from
     from exchange_rates
+    union all
+    select
+        'buying_role' as kind,
+        source_label as code,
+        source_label as label,
+        role || case when is_required then ', required' else '' end as rule,
+        valid_from
+    from role_template
     union all
     select
         'free_email_domain' as kind,

@@ -4,6 +4,10 @@
 {% set rates = {
     'funnel_conversion': ['conversion_rate', 'conversion_low', 'conversion_high', 'imputed_share'],
     'pipeline_velocity': ['win_rate'],
+    'pipeline_stage_map': ['outcome_rate', 'outcome_low', 'outcome_high'],
+    'win_loss': ['share', 'low', 'high', 'previous_share'],
+    'win_loss_patterns': ['win_rate', 'rest_win_rate'],
+    'pipeline_movement': ['missing_amount_share', 'largest_deal_share'],
 } -%}
 {%- set intervals = {
     'funnel_conversion': ['conversion_rate', 'conversion_low', 'conversion_high'],
@@ -13,10 +17,15 @@
     'change_decomposition': ['rate_effect', 'rate_effect_low', 'rate_effect_high'],
     'anomalies': ['expected', 'expected_low', 'expected_high'],
     'funnel_bottlenecks': ['converted_difference', 'converted_low', 'converted_high'],
+    'pipeline_stage_map': ['outcome_rate', 'outcome_low', 'outcome_high'],
+    'win_loss': ['share', 'low', 'high'],
+    'win_loss_patterns': ['difference', 'low', 'high'],
     'velocity_scenarios': ['uplift_per_day', 'uplift_low', 'uplift_high'],
     'lever_signals': ['value', 'low', 'high'],
     'pipeline_coverage': ['amount', 'amount', 'amount'],
 } -%}
+{#- The movement of the pipeline is bookkeeping: amounts without an interval. -#}
+{%- set values = dict(intervals, **{'pipeline_movement': ['closing_amount']}) -%}
 with
 
 funnel_conversion as (
@@ -47,6 +56,14 @@ funnel_bottlenecks as (
     select * from {{ ref('funnel_bottlenecks') }}
 ),
 
+{%- for table in [
+    'pipeline_movement_facts', 'pipeline_movement', 'pipeline_stage_map', 'win_loss', 'win_loss_patterns',
+] %}
+{{ table }} as (
+    select * from {{ ref(table) }}
+),
+
+{% endfor -%}
 velocity_scenarios as (
     select * from {{ ref('velocity_scenarios') }}
 ),
@@ -70,6 +87,10 @@ published_segments as (
 horizons as (
     select horizon_days from {{ ref('horizons') }}
     where is_primary
+),
+
+run_context as (
+    select * from {{ ref('run_context') }}
 ),
 
 thresholds as (
@@ -159,7 +180,8 @@ interval_observations as (
 ),
 
 sample_observations as (
-    {%- for table, (value, low, high) in intervals.items() %}
+    {%- for table, columns in values.items() %}
+    {%- set value = columns[0] %}
     select
         'minimum_sample' as check_name,
         '{{ table }}' as subject,
@@ -175,7 +197,8 @@ sample_observations as (
 ),
 
 label_observations as (
-    {%- for table, (value, low, high) in intervals.items() %}
+    {%- for table, columns in values.items() %}
+    {%- set value = columns[0] %}
     select
         'evidence_labels' as check_name,
         '{{ table }}' as subject,
@@ -236,7 +259,80 @@ velocity_totals as (
     group by all
 ),
 
+movement_totals as (
+    select
+        period_grain,
+        period_start,
+        scope,
+        dimension,
+        sum(opening_count) as opening_count,
+        sum(created_count) as created_count,
+        sum(won_count) as won_count,
+        sum(closing_count) as closing_count,
+        sum(closing_amount) as closing_amount
+    from pipeline_movement_facts
+    group by all
+),
+
+-- What a period closes with is what the next one opens with, and both and what moved between them add up to the cent.
+movement_observations as (
+    select
+        'movement_conservation' as check_name,
+        'pipeline_movement' as subject,
+        count(*) as row_count,
+        count(*) filter (
+            where
+            current_period.opening_amount + current_period.created_amount + current_period.reopened_amount
+            + current_period.pulled_in_amount + current_period.up_amount - current_period.down_amount
+            - current_period.pushed_out_amount - current_period.won_amount - current_period.lost_amount
+            <> current_period.closing_amount
+            or current_period.opening_count + current_period.created_count + current_period.reopened_count
+            + current_period.pulled_in_count - current_period.pushed_out_count - current_period.won_count
+            - current_period.lost_count <> current_period.closing_count
+            or (
+                current_period.scope = 'open_pipeline'
+                and {{ period_end('current_period.period_grain', 'current_period.period_start') }}
+                <= run_context.as_of_date
+                and coalesce(next_period.opening_amount, 0) <> current_period.closing_amount
+            )
+        ) as defect_count,
+        'cells of the pipeline do not add up' as detail
+    from pipeline_movement_facts as current_period
+    cross join run_context
+    left join pipeline_movement_facts as next_period
+        on
+            current_period.period_grain = next_period.period_grain
+            and current_period.dimension = next_period.dimension
+            and current_period.segment = next_period.segment
+            and current_period.scope = next_period.scope
+            and {{ period_end('current_period.period_grain', 'current_period.period_start') }}
+            = next_period.period_start
+),
+
 segment_observations as (
+    select
+        'segment_conservation' as check_name,
+        'pipeline_movement' as subject,
+        count(*) as row_count,
+        count(*) filter (
+            where
+            totals.opening_count is null
+            or segments.opening_count <> totals.opening_count
+            or segments.created_count <> totals.created_count
+            or segments.won_count <> totals.won_count
+            or segments.closing_count <> totals.closing_count
+            or segments.closing_amount <> totals.closing_amount
+        ) as defect_count,
+        'totals are not the sum of their segments' as detail
+    from movement_totals as segments
+    left join movement_totals as totals
+        on
+            segments.period_grain = totals.period_grain
+            and segments.period_start = totals.period_start
+            and segments.scope = totals.scope
+            and totals.dimension = 'all'
+    where segments.dimension <> 'all'
+    union all
     select
         'segment_conservation' as check_name,
         'funnel_conversion' as subject,
@@ -300,6 +396,8 @@ personal_observations as (
 
 counted as (
     select * from rate_observations
+    union all
+    select * from movement_observations
     union all
     select * from interval_observations
     union all

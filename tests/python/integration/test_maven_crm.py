@@ -129,3 +129,24 @@ def test_the_first_full_quarter(built: Build) -> None:
 def test_the_release_is_of_the_last_day_of_the_file(built: Build) -> None:
     assert (built.releases / "current").resolve().name.startswith("2017-12-31-")
     assert built.rows("select as_of_date from published.release") == [(date(2017, 12, 31),)]
+
+
+def test_amounts_that_tell_the_outcome_are_no_pipeline(built: Build) -> None:
+    # Only won deals have an amount here: the pipeline of a past day would be that of the deals won later.
+    rows = built.rows(
+        "select distinct evidence_reason, caveat, closing_amount from published.pipeline_movement "
+        "where scope = 'open_pipeline' and segment = 'all' and period_grain = 'quarter' "
+        "and period_start >= '2017-04-01'"
+    )
+    assert rows == [
+        (
+            "incomplete_data",
+            "Deals of one outcome lack an amount more often than those of another: the sums would tell the outcome",
+            None,
+        )
+    ]
+    counts = built.rows(
+        "select opening_count + created_count + reopened_count - won_count - lost_count - closing_count "
+        "from published.pipeline_movement where scope = 'open_pipeline'"
+    )
+    assert set(counts) == {(0,)}

@@ -1,0 +1,36 @@
+-- depends_on: {{ ref('gate_results') }}
+{{ config(alias='stalled_deals') }}
+
+with
+
+stalled_deals as (
+    select * from {{ ref('stalled_deals') }}
+)
+
+select
+    stalled_deals.as_of_date,
+    stalled_deals.opportunity_id,
+    stalled_deals.account_id,
+    stalled_deals.owner_id,
+    stalled_deals.product_id,
+    stalled_deals.opportunity_type,
+    stalled_deals.stage,
+    stalled_deals.currency,
+    stalled_deals.amount,
+    stalled_deals.close_date,
+    stalled_deals.deal_age_days,
+    stalled_deals.age_in_stage_days,
+    stalled_deals.age_limit_days,
+    stalled_deals.age_limit_segment,
+    stalled_deals.age_limit_n,
+    stalled_deals.push_count,
+    stalled_deals.last_activity_date,
+    stalled_deals.missing_role_count,
+    stalled_deals.is_beyond_stage_age,
+    stalled_deals.is_close_date_pushed,
+    stalled_deals.is_close_date_past,
+    stalled_deals.is_inactive,
+    stalled_deals.is_missing_roles,
+    stalled_deals.flag_count,
+    stalled_deals.win_probability
+from stalled_deals
