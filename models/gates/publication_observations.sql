@@ -13,6 +13,7 @@
     'change_decomposition': ['rate_effect', 'rate_effect_low', 'rate_effect_high'],
     'anomalies': ['expected', 'expected_low', 'expected_high'],
     'funnel_bottlenecks': ['converted_difference', 'converted_low', 'converted_high'],
+    'pipeline_forecast': ['p50_amount', 'p10_amount', 'p90_amount'],
 } -%}
 with
 
@@ -42,6 +43,10 @@ anomalies as (
 
 funnel_bottlenecks as (
     select * from {{ ref('funnel_bottlenecks') }}
+),
+
+pipeline_forecast as (
+    select * from {{ ref('pipeline_forecast') }}
 ),
 
 published_segments as (
@@ -248,6 +253,22 @@ personal_observations as (
     {%- endfor %}
 ),
 
+-- The range of a forecast holds what is booked already, and every part of it is an amount.
+forecast_observations as (
+    select
+        'forecast_parts' as check_name,
+        'pipeline_forecast' as subject,
+        count(*) as row_count,
+        count(*) filter (
+            where
+            least(booked_amount, open_amount, new_amount) < 0
+            or p10_amount < booked_amount - 1e-9 * abs(booked_amount)
+            or not coalesce(isfinite(p90_amount), true)
+        ) as defect_count,
+        'forecasts have a part below 0, or a range below what is booked' as detail
+    from pipeline_forecast
+),
+
 counted as (
     select * from rate_observations
     union all
@@ -262,6 +283,8 @@ counted as (
     select * from segment_observations
     union all
     select * from personal_observations
+    union all
+    select * from forecast_observations
 ),
 
 reportable as (
