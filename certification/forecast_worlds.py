@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from segment_signals.statistics.arrays import Bools, Floats, Integers
 
 FIRST_DAY = np.datetime64("2021-01-01", "D")
-# Three years, and the day of the month on which forecasts are made lies within it.
-DAYS = 1_110
+# Three years and two months.
+DAYS = 1_150
 MONTH_DAYS = 365.25 / 12
 STAGES = ("Discovery", "Proposal", "Negotiation")
 CRM_PROBABILITY = (0.2, 0.5, 0.8)
@@ -33,10 +33,10 @@ NEVER = 10**6
 class World:
     """A company.
 
-    monthly_deals: opened a month. growth: of that number, a year. arrival_scatter: relative standard deviation of it from
-    month to month. slipping: share of wins that come later than they would, and its standard deviation between months.
-    forgotten: share of deals that are. spread: of log amounts within a tier. hazards_age: whether advancing and losing
-    depend on the age in stage.
+    monthly_deals: opened a month. growth: of that number, a year. arrival_scatter: relative standard deviation of it
+    from month to month. slipping: share of wins that come later than they would, and its standard deviation from month
+    to month. forgotten: share of deals that are. spread: of log amounts within a tier. hazards_age: whether advancing
+    and losing depend on the age in stage.
     """
 
     name: str

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+from threadpoolctl import threadpool_limits
 
 from segment_signals.funnel.cells import table
 from segment_signals.pipeline.forecast_inputs import (
@@ -34,6 +35,7 @@ from segment_signals.pipeline.forecast_model import (
     same_day_last_quarter,
     scatter_of_arrivals,
     scatter_of_winning,
+    stage_conversion,
     stage_weighted,
     value_origin,
     weeks_ahead,
@@ -103,7 +105,11 @@ def forecast_backtest(marts: Marts, thresholds: Thresholds, seed: str) -> pa.Tab
     Returns:
         Table of `BACKTEST_SCHEMA`: origin, target period and method; simple methods give one number for all quantiles.
     """
-    data, _, _ = load(marts)
+    with threadpool_limits(1, user_api="blas"):
+        return _backtest(load(marts)[0], thresholds, seed)
+
+
+def _backtest(data: ForecastData, thresholds: Thresholds, seed: str) -> pa.Table:
     rows: list[dict[str, object]] = []
     for snapshot in range(1, int(thresholds["forecast_origins"]) + 1):
         windows = windows_of(data, snapshot)
@@ -128,6 +134,11 @@ def open_deal_outlook(marts: Marts, open_deals_now: pa.Table, thresholds: Thresh
         Table of `OUTLOOK_SCHEMA`, one row per deal. `expected_amount` is what it brings if won times the probability of
         winning within a year. Without enough history numbers are null and `evidence_reason` says so.
     """
+    with threadpool_limits(1, user_api="blas"):
+        return _outlook(marts, open_deals_now, thresholds)
+
+
+def _outlook(marts: Marts, open_deals_now: pa.Table, thresholds: Thresholds) -> pa.Table:
     data, stages, tiers = load(marts)
     windows = windows_of(data, 0)
     rows = open_deals_now.sort_by("opportunity_id")
@@ -201,7 +212,7 @@ def totals(data: ForecastData, fit: Fit, windows: list[Window], thresholds: Thre
     worth = value_origin(data, fit.snapshot)
     weeks = weeks_ahead(windows)
     probability = fit.hazard.probabilities(fit.states, weeks)[fit.position[deals.state]]
-    scatter = scatter_of_arrivals(data, fit.snapshot)
+    scatter, conversion = scatter_of_arrivals(data, fit.snapshot), stage_conversion(data, fit.snapshot)
     is_quoted = np.isfinite(deals.quoted)
     amounts = open_deals(deals, np.ones(len(deals.state)), worth).amount
     errors = probability_errors(fit, deals, amounts, weeks, generator(seed, windows[0].origin if windows else 0))
@@ -223,7 +234,7 @@ def totals(data: ForecastData, fit: Fit, windows: list[Window], thresholds: Thre
         )
         yield Found(
             found,
-            stage_weighted(data, deals, window, booked),
+            stage_weighted(conversion, deals, window, booked),
             same_day_last_quarter(data.wins, window, booked),
             spreads,
         )

@@ -7,6 +7,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
+from threadpoolctl import threadpool_limits
 
 from segment_signals.funnel.cells import EVIDENCE_FIELDS, table
 from segment_signals.pipeline.forecast import Found, Marts, Thresholds, fit_windows, generator, load, totals, windows_of
@@ -30,6 +31,7 @@ from segment_signals.pipeline.forecast_model import (
     outlook,
     same_day_last_quarter,
     scatter_of_arrivals,
+    stage_conversion,
     stage_weighted,
     value_origin,
     weeks_ahead,
@@ -105,6 +107,12 @@ def pipeline_forecast(
         Table of `SCHEMA`, amounts in the reporting currency. Where a cell is suppressed its amounts are null; the floor
         of the error stays, for it says why.
     """
+    # On one thread, sums come out the same on every machine.
+    with threadpool_limits(1, user_api="blas"):
+        return _cells(marts, segments, backtest, thresholds, seed)
+
+
+def _cells(marts: Marts, segments: Segments, backtest: pa.Table, thresholds: Thresholds, seed: str) -> pa.Table:
     data, stages, tiers = load(marts)
     windows = windows_of(data, 0)
     fit = fit_windows(data, windows, thresholds)
@@ -275,7 +283,7 @@ class _Split:
         self.order = deals.order()
         self.deals = deals.take(self.order)
         self.probability = fit.hazard.probabilities(fit.states, weeks_ahead(windows))[fit.position[self.deals.state]]
-        self.scatter = scatter_of_arrivals(data, 0)
+        self.scatter, self.conversion = scatter_of_arrivals(data, 0), stage_conversion(data, 0)
 
     def forecasts(self, dimension: str, seed: str) -> Iterator[tuple[str, Window, Found]]:
         """Segment, window and forecast; expected amounts of the segments of a dimension add up to the total's."""
@@ -309,7 +317,7 @@ class _Split:
                     DRAWS,
                     SINGLY,
                 )
-                static = stage_weighted(self.data, self.deals.take(here), window, booked)
+                static = stage_weighted(self.conversion, self.deals.take(here), window, booked)
                 yield segment, window, Found(forecast, static, same_day_last_quarter(wins, window, booked), spreads)
 
     def _pulls(self, dimension: str, names: Labels) -> tuple[Floats, Floats]:

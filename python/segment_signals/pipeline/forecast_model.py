@@ -163,7 +163,8 @@ def probability_errors(fit: Fit, deals: Deals, amounts: Floats, weeks: Floats, r
         return np.zeros(len(weeks))
     drawn = fit.hazard.drawn_probabilities(_subset(fit.states, used), weeks, rng, HAZARD_DRAWS)
     sums = np.einsum("s,swd->wd", weight[used], drawn)
-    errors: Floats = np.nan_to_num(ratio(sums.std(axis=1), sums.mean(axis=1)))
+    factor = np.array([fit.hazard.error_factor(float(week)) for week in weeks])
+    errors: Floats = factor * np.nan_to_num(ratio(sums.std(axis=1), sums.mean(axis=1)))
     return errors
 
 
@@ -255,26 +256,29 @@ def outlook(
     )
 
 
-def stage_weighted(data: ForecastData, deals: Deals, window: Window, booked: float) -> float:
-    """Booked, and what is quoted for open deals that are planned to close in the window, times their probability.
-
-    The probability of the CRM, else the share of closed deals that were won from the stage. NaN where no deal has an
-    amount.
-    """
-    if len(deals.quoted) == 0:
-        return booked
-    if not np.isfinite(deals.quoted).any():
-        return float("nan")
+def stage_conversion(data: ForecastData, snapshot: int) -> Floats:
+    """Share of the deals of earlier snapshots that were won, of those closed by an origin, by their stage then."""
     risk = data.risk
-    known = (risk.snapshot > window.snapshot) & (risk.snapshot <= window.snapshot + TRAINING_SNAPSHOTS)
-    known &= risk.outcome < 2
-    known[known] &= risk.exit_week[known] <= _followed_weeks(data, window.snapshot, risk.snapshot[known])
+    known = (risk.snapshot > snapshot) & (risk.snapshot <= snapshot + TRAINING_SNAPSHOTS) & (risk.outcome < 2)
+    known[known] &= risk.exit_week[known] <= _followed_weeks(data, snapshot, risk.snapshot[known])
     stages = data.states.levels[0]
     closed = group_sum(risk.count[known], risk.stage[known], stages)
     known &= risk.outcome == 0
     won = group_sum(risk.count[known], risk.stage[known], stages)
     overall = float(np.nan_to_num(ratio(won.sum(), closed.sum())))
-    conversion = np.where(closed > 0, ratio(won, closed), overall)
+    return np.where(closed > 0, ratio(won, closed), overall)
+
+
+def stage_weighted(conversion: Floats, deals: Deals, window: Window, booked: float) -> float:
+    """Booked, and what is quoted for open deals that are planned to close in the window, times their probability.
+
+    The probability of the CRM, else the stage's conversion. Deals without a planned close count as planned. NaN where
+    no deal has an amount.
+    """
+    if len(deals.quoted) == 0:
+        return booked
+    if not np.isfinite(deals.quoted).any():
+        return float("nan")
     probability = np.where(np.isfinite(deals.probability), deals.probability, conversion[deals.stage])
     is_due = (deals.close <= window.end) | (deals.close == NEVER)
     return booked + float((np.nan_to_num(deals.quoted) * probability)[is_due].sum())

@@ -19,7 +19,7 @@ from segment_signals.statistics.forecast_accuracy import (
 from segment_signals.statistics.intervals import wilson_interval
 
 METHODS = ("model", "stage_weighted", "same_day_last_quarter")
-RESAMPLES = 2_000
+RESAMPLES = 1_000
 # An interval from fewer origins says nothing.
 FEWEST_ORIGINS = 4
 # Neighbouring origins see some of the same days: they are drawn in runs.

@@ -56,6 +56,9 @@ def error_floor(expected: float, variance: float, total: float) -> float:
 def excess_variance(observed: Floats, expected: Floats, variance: Floats, at_least: int) -> float:
     """Relative variance of counts beyond their own, by moments: sum((O - E)^2 - V) / sum(E^2), never negative.
 
+    Half of its standard error without any excess, sqrt(2 sum(V^2)) / sum(E^2), is taken off: cut at 0 alone, it would
+    find some in counts that scatter by chance.
+
     Args:
         observed: counts, shape (periods,).
         expected: their expectations.
@@ -65,4 +68,5 @@ def excess_variance(observed: Floats, expected: Floats, variance: Floats, at_lea
     scale = float((expected**2).sum())
     if len(observed) < at_least or scale <= 0:
         return 0.0
-    return max(float((((observed - expected) ** 2) - variance).sum()) / scale, 0.0)
+    excess = float(((observed - expected) ** 2 - variance).sum())
+    return max(excess - 0.5 * float(np.sqrt(2 * (variance**2).sum())), 0.0) / scale

@@ -64,10 +64,22 @@ class Followed:
 
 @dataclass(frozen=True)
 class WinHazard:
-    """A fitted hazard: weekly odds of closing, and odds of a close being a win, by state and band of weeks ahead."""
+    """A fitted hazard: weekly odds of closing, and odds of a close being a win, by state and band of weeks ahead.
+
+    weight: of a deal-week in the fit, so that all landmarks that see it count as one.
+    """
 
     closing: LogisticFit
     winning: LogisticFit
+    weight: float
+
+    def error_factor(self, weeks: float) -> float:
+        """What standard errors of a sum over so many weeks are multiplied by.
+
+        The fit counts a deal-week once over all landmarks that see it. Those that see it within the weeks of a window
+        are fewer: one for a month, three for a quarter.
+        """
+        return float(np.sqrt(self.weight * max(weeks / WEEKS_BETWEEN_SNAPSHOTS, 1.0)))
 
     def probabilities(self, states: States, weeks: Floats) -> Floats:
         """P(won within so many weeks), shape (k, len(weeks)); weeks need not be whole."""
@@ -115,7 +127,7 @@ def fit_win_hazard(states: States, followed: Followed, start: WinHazard | None =
     before = (start.closing.coefficients, start.winning.coefficients) if start is not None else (None, None)
     closing = fit_logistic(rows, closed.ravel() * weight, at_risk.ravel() * weight, before[0])
     winning = fit_logistic(rows, won.ravel() * weight, closed.ravel() * weight, before[1])
-    return WinHazard(closing, winning)
+    return WinHazard(closing, winning, weight)
 
 
 def exposures(states: int, followed: Followed) -> tuple[Floats, Floats, Floats, float]:
