@@ -27,7 +27,7 @@ MARTS = (
 )
 LABELS = {"month": "rest of the month", "quarter": "rest of three months", "next_60_days": "60 days"}
 SIMPLE = {"stage_weighted": "stage-weighted forecast", "same_day_last_quarter": "same days of the quarter before"}
-COMPANIES = 40
+COMPANIES = 24
 AS_OF = 1_109
 # The last one for comparison: its hazards do not depend on age.
 WORLDS = (

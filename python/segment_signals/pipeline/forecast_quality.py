@@ -76,8 +76,9 @@ def _measured(cell: pd.DataFrame, target_period: str, method: str) -> list[tuple
     for metric, measure in measures.items():
         low, high = np.nan, np.nan
         if len(actual) >= FEWEST_ORIGINS:
-            again = [measure(actual[at], median[at], losses[at]) for at in drawn]
-            low, high = (float(limit) for limit in np.nanquantile(again, (0.025, 0.975)))
+            again = np.array([measure(actual[at], median[at], losses[at]) for at in drawn])
+            if np.isfinite(again).any():
+                low, high = (float(limit) for limit in np.nanquantile(again, (0.025, 0.975)))
         rows.append((metric, measure(actual, median, losses), low, high))
     if method == "model":
         covered = cell["is_covered"].astype(bool).to_numpy()
