@@ -19,6 +19,7 @@ select
     open_deal_snapshots.age_band,
     open_deal_snapshots.push_band,
     open_deal_snapshots.due_band,
+    open_deal_snapshots.phase,
     open_deal_snapshots.close_date
 from open_deal_snapshots
 cross join thresholds

@@ -23,6 +23,7 @@ select
     age_band,
     push_band,
     due_band,
+    phase,
     exit_week,
     outcome,
     count(*) as deal_count,
@@ -30,4 +31,4 @@ select
     coalesce(sum(amount_ratio), 0)::double as ratio_sum,
     coalesce(sum((amount_ratio::double * amount_ratio::double)::decimal(38, 18)), 0)::double as ratio_square_sum
 from priced
-group by snapshot_number, stage_label, tier, age_band, push_band, due_band, exit_week, outcome
+group by snapshot_number, stage_label, tier, age_band, push_band, due_band, phase, exit_week, outcome

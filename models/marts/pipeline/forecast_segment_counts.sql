@@ -17,6 +17,7 @@ followed as (
         open_deal_snapshots.age_band,
         open_deal_snapshots.push_band,
         open_deal_snapshots.due_band,
+        open_deal_snapshots.phase,
         open_deal_snapshots.outcome = 'won' and open_deal_snapshots.exit_week <= 8 as is_won,
         journeys.* exclude (amount)
     from open_deal_snapshots
@@ -32,7 +33,8 @@ select
     age_band,
     push_band,
     due_band,
+    phase,
     count(*) as deal_count,
     count(*) filter (where is_won) as won_count
 from followed
-{{ group_by_each_dimension('stage_label, tier, age_band, push_band, due_band') }}  -- noqa: PRS
+{{ group_by_each_dimension('stage_label, tier, age_band, push_band, due_band, phase') }}  -- noqa: PRS

@@ -157,6 +157,7 @@ select
         else 5
     end as due_band,
     case when outcome = 'open' then 53 else least((exit_days + 6) // 7, 53) end::integer as exit_week,
+    snapshot_number % 3 as phase,
     is_as_was,
     is_extreme_amount,
     snapshot_date,

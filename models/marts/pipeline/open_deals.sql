@@ -23,6 +23,7 @@ select
     open_deal_snapshots.age_band,
     open_deal_snapshots.push_band,
     open_deal_snapshots.due_band,
+    open_deal_snapshots.phase,
     open_deal_snapshots.is_as_was,
     open_deal_snapshots.is_extreme_amount,
     open_deal_snapshots.snapshot_date,

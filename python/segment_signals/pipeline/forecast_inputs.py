@@ -14,6 +14,8 @@ from segment_signals.statistics.win_hazard import States
 TARGET_PERIODS = ("month", "quarter", "next_60_days")
 OUTCOMES = ("won", "lost", "open")
 AGE_BANDS, PUSH_BANDS, DUE_BANDS = 6, 3, 6
+# Snapshots are months apart: every third one lies in the same month of its quarter.
+PHASES = 3
 # Training looks back so many monthly snapshots from its origin.
 TRAINING_SNAPSHOTS = 24
 NEVER = np.int64(2_000_000)
@@ -257,7 +259,7 @@ def calendar_windows(calendar: pa.Table) -> tuple[Window, ...]:
 
 def state_positions(table: pa.Table, states: States, stages: Labels, tiers: Labels) -> Integers:
     """Position of each row's state among the states, -1 where it is none of them."""
-    known = _mixed(states.stage, states.tier, states.age, states.pushes, states.due, len(tiers))
+    known = _mixed([states.stage, states.tier, states.age, states.pushes, states.due, states.phase], len(tiers))
     keys = _keys(table, stages, tiers)
     at = np.minimum(np.searchsorted(known, keys), max(len(known) - 1, 0))
     return np.where(known[at] == keys, at, -1) if len(known) else np.full(len(keys), -1)
@@ -267,28 +269,30 @@ def _day(value: object) -> int:
     return int(np.datetime64(str(value), "D").astype(np.int64))
 
 
-def _mixed(stage: Integers, tier: Integers, age: Integers, pushes: Integers, due: Integers, tiers: int) -> Integers:
-    key: Integers = (((stage * tiers + tier) * AGE_BANDS + age) * PUSH_BANDS + pushes) * DUE_BANDS + due
+def _mixed(codes: Sequence[Integers], tiers: int) -> Integers:
+    """One number for stage, tier, age, pushes, due and phase."""
+    key = codes[0]
+    for code, levels in zip(codes[1:], _levels(tiers), strict=True):
+        key = key * levels + code
     return key
 
 
+def _levels(tiers: int) -> tuple[int, ...]:
+    return (tiers, AGE_BANDS, PUSH_BANDS, DUE_BANDS, PHASES)
+
+
 def _keys(table: pa.Table, stages: Labels, tiers: Labels) -> Integers:
-    return _mixed(
-        column_codes(table, "stage_label", stages),
-        column_codes(table, "tier", tiers),
-        column_integers(table, "age_band"),
-        column_integers(table, "push_band"),
-        column_integers(table, "due_band"),
-        len(tiers),
-    )
+    bands = [column_integers(table, name) for name in ("age_band", "push_band", "due_band", "phase")]
+    return _mixed([column_codes(table, "stage_label", stages), column_codes(table, "tier", tiers), *bands], len(tiers))
 
 
 def _states(keys: Integers, stages: int, tiers: int) -> States:
-    rest, due = np.divmod(keys, DUE_BANDS)
-    rest, pushes = np.divmod(rest, PUSH_BANDS)
-    rest, age = np.divmod(rest, AGE_BANDS)
-    stage, tier = np.divmod(rest, tiers)
-    return States(stage, age, tier, pushes, due, (stages, AGE_BANDS, tiers, PUSH_BANDS, DUE_BANDS))
+    rest, found = keys, []
+    for levels in reversed(_levels(tiers)):
+        rest, code = np.divmod(rest, levels)
+        found.append(code)
+    phase, due, pushes, age, tier = found
+    return States(rest, age, tier, pushes, due, phase, (stages, AGE_BANDS, tiers, PUSH_BANDS, DUE_BANDS, PHASES))
 
 
 def _deals(table: pa.Table, state: Integers, stages: Labels, tiers: Labels) -> Deals:

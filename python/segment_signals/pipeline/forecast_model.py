@@ -308,6 +308,7 @@ def _subset(states: States, used: Integers) -> States:
         states.tier[used],
         states.pushes[used],
         states.due[used],
+        states.phase[used],
         states.levels,
     )
 

@@ -22,8 +22,9 @@ LONGEST_WEEKS = int(ENDS[-1])
 # The bands in which stage, age, tier and planned close may act differently.
 GROUP = np.array([0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3, 3])
 GROUPS = 4
-# Precision of the normal priors of log odds: none for the level, weak for what stands alone, 1 for what is crossed.
-LEVEL, ALONE, CROSSED = 1e-4, 0.2, 1.0
+# Precision of the normal priors of log odds: none for the level, weak for what stands alone, 1 for what is crossed. The
+# season of a quarter is seen a few times only, so that its effects must not follow the luck of single months.
+LEVEL, ALONE, CROSSED, SEASON = 1e-4, 0.2, 1.0, 10.0
 # A deal is seen at monthly snapshots, so that many of its weeks are seen more than once.
 WEEKS_BETWEEN_SNAPSHOTS = 365.25 / 12 / 7
 
@@ -32,7 +33,8 @@ WEEKS_BETWEEN_SNAPSHOTS = 365.25 / 12 / 7
 class States:
     """States of open deals, each array of shape (k,) with codes below its number of levels.
 
-    levels: of stage, age in stage, size tier, pushes of the planned close and the planned close ahead.
+    levels: of stage, age in stage, size tier, pushes of the planned close, the planned close ahead, and the phase: the
+    month of the quarter in which the landmark lies, so that weeks ahead are weeks of the quarter.
     """
 
     stage: Integers
@@ -40,7 +42,8 @@ class States:
     tier: Integers
     pushes: Integers
     due: Integers
-    levels: tuple[int, int, int, int, int]
+    phase: Integers
+    levels: tuple[int, int, int, int, int, int]
 
     def __len__(self) -> int:
         return len(self.stage)
@@ -152,11 +155,13 @@ def _design(states: States) -> Design:
     """Rows are (band, state), the band changing slowest."""
     band = np.repeat(np.arange(BANDS), len(states))
     group = GROUP[band]
-    stage, age, tier, pushes, due = (
-        np.tile(codes, BANDS) for codes in (states.stage, states.age, states.tier, states.pushes, states.due)
+    stage, age, tier, pushes, due, phase = (
+        np.tile(codes, BANDS)
+        for codes in (states.stage, states.age, states.tier, states.pushes, states.due, states.phase)
     )
-    stages, ages, tiers, _, dues = states.levels
-    crossed = [*(GROUPS * levels for levels in (stages, ages, dues, tiers)), stages * ages, stages * tiers]
+    stages, ages, tiers, _, dues, phases = states.levels
+    grouped = [GROUPS * levels for levels in (stages, ages, dues, tiers)]
+    crossed = [*grouped, stages * ages, stages * tiers, BANDS * phases]
     return design(
         [
             np.zeros(len(band), dtype=np.int64),
@@ -172,7 +177,8 @@ def _design(states: States) -> Design:
             tier * GROUPS + group,
             stage * ages + age,
             stage * tiers + tier,
+            phase * BANDS + band,
         ],
-        [1, BANDS, *states.levels, *crossed],
-        [LEVEL, *6 * [ALONE], *6 * [CROSSED]],
+        [1, BANDS, *states.levels[:-1], *crossed],
+        [LEVEL, *6 * [ALONE], *6 * [CROSSED], SEASON],
     )

@@ -59,7 +59,7 @@ def test_no_trials_give_the_prior() -> None:
 
 def states(count: int = 1) -> States:
     nothing = np.zeros(count, dtype=np.int64)
-    return States(np.arange(count), nothing, nothing, nothing, nothing, (count, 1, 1, 1, 1))
+    return States(np.arange(count), nothing, nothing, nothing, nothing, nothing, (count, 1, 1, 1, 1, 1))
 
 
 def followed(rows: list[tuple[int, int, int, int, float]]) -> Followed:
