@@ -23,6 +23,7 @@
     'velocity_scenarios': ['uplift_per_day', 'uplift_low', 'uplift_high'],
     'lever_signals': ['value', 'low', 'high'],
     'pipeline_coverage': ['amount', 'amount', 'amount'],
+    'pipeline_forecast': ['p50_amount', 'p10_amount', 'p90_amount'],
 } -%}
 {#- The movement of the pipeline is bookkeeping: amounts without an interval. -#}
 {%- set values = dict(intervals, **{'pipeline_movement': ['closing_amount']}) -%}
@@ -74,6 +75,10 @@ lever_signals as (
 
 pipeline_coverage as (
     select * from {{ ref('pipeline_coverage') }}
+),
+
+pipeline_forecast as (
+    select * from {{ ref('pipeline_forecast') }}
 ),
 
 published_segments as (
@@ -394,6 +399,22 @@ personal_observations as (
     {%- endfor %}
 ),
 
+-- The range of a forecast holds what is booked already, and every part of it is an amount.
+forecast_observations as (
+    select
+        'forecast_parts' as check_name,
+        'pipeline_forecast' as subject,
+        count(*) as row_count,
+        count(*) filter (
+            where
+            least(booked_amount, open_amount, new_amount) < 0
+            or p10_amount < booked_amount - 1e-9 * abs(booked_amount)
+            or not coalesce(isfinite(p90_amount), true)
+        ) as defect_count,
+        'forecasts have a part below 0, or a range below what is booked' as detail
+    from pipeline_forecast
+),
+
 counted as (
     select * from rate_observations
     union all
@@ -410,6 +431,8 @@ counted as (
     select * from segment_observations
     union all
     select * from personal_observations
+    union all
+    select * from forecast_observations
 ),
 
 reportable as (

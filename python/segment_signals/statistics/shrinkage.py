@@ -96,3 +96,22 @@ def shrunken_rates(rate: ArrayLike, effective_n: ArrayLike, family: Integers) ->
     own = n * rho[family]
     mean = ratio(own * r + (1 - rho[family]) * prior[family], own + 1 - rho[family])
     return Shrunken(np.where(known, mean, np.nan), prior, rho)
+
+
+def shrunken_ratios(observed: Floats, expected: Floats) -> tuple[Floats, Floats]:
+    """Observed over expected counts, drawn towards 1 by a gamma prior whose spread is estimated by moments.
+
+    Args:
+        observed: counts, shape (k,).
+        expected: what a common model expects of them, shape (k,).
+
+    Returns:
+        Posterior means and their relative standard deviations, shape (k,). Where the counts scatter no more than
+        Poisson counts do, every ratio is 1 and sure.
+    """
+    scale = float((expected**2).sum())
+    spread = float(((observed - expected) ** 2 - expected).sum()) / scale if scale > 0 else 0.0
+    if spread <= 0:
+        return np.ones(len(expected)), np.zeros(len(expected))
+    prior = 1 / spread
+    return (observed + prior) / (expected + prior), 1 / np.sqrt(expected + prior)
