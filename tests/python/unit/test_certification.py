@@ -28,6 +28,7 @@ def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
         ("changes", 0.1, 12),
         ("anomalies", 0.03, 8),
         ("velocity", 0.1, 3),
+        ("forecast", 0.05, 9),
     ],
 )
 def test_targets_are_met(warehouse: Warehouse, topic: str, scale: float, at_least: int) -> None:
