@@ -71,7 +71,7 @@ def beside_truth(connection: duckdb.DuckDBPyConnection) -> pd.DataFrame:
 
 def planted() -> pd.DataFrame:
     """True incidence of every quarterly cell and horizon."""
-    truth = json.loads((PROJECT / "data" / "demo" / "truth.json").read_text(encoding="utf-8"))["true_incidence"]
+    truth = json.loads((PROJECT / "data" / "demo" / "truth" / "truth.json").read_text(encoding="utf-8"))["true_incidence"]
     return pd.DataFrame(
         [
             {
@@ -124,7 +124,7 @@ SIGNS = {-1: "below the rest", 0: "as the rest", 1: "above the rest"}
 
 def document(connection: duckdb.DuckDBPyConnection) -> str:
     """The page: planted effects beside the contrasts, changes beside their kind, scorecards beside the truth."""
-    truth = json.loads((PROJECT / "data" / "demo" / "truth.json").read_text(encoding="utf-8"))
+    truth = json.loads((PROJECT / "data" / "demo" / "truth" / "truth.json").read_text(encoding="utf-8"))
     lines = [
         "# The demo beside its planted truth",
         "",

@@ -136,7 +136,7 @@ def _cells(marts: Marts, segments: Segments, backtest: pa.Table, thresholds: Thr
     for window, forecast in zip(windows, found, strict=True):
         past = errors[(errors["method"] == "model") & (errors["target_period"] == window.target_period)]
         suppressed = _suppressed(total, forecast, thresholds)
-        directional = of_all or _unproven(past, thresholds) or _thin(forecast, thresholds)
+        directional = _unproven(past, thresholds) or of_all or _thin(forecast, thresholds)
         mape = float((past["actual_amount"] - past["p50_amount"]).abs().div(past["actual_amount"]).mean())
         rows.append(_row("all", "all", window, forecast, total, (suppressed, directional), mape))
     split = _Split(data, fit, windows, found, (marts, segments), (stages, tiers))

@@ -29,6 +29,7 @@ def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
         ("anomalies", 0.03, 8),
         ("velocity", 0.1, 5),
         ("levers", 0.1, 2),
+        ("forecast", 0.05, 9),
     ],
 )
 def test_targets_are_met(warehouse: Warehouse, topic: str, scale: float, at_least: int) -> None:

@@ -637,7 +637,8 @@ NATIVE_TOP = "dataset: acme\nsources: [salesforce]\n"
 def test_a_native_source_needs_no_block_and_has_the_words_that_systems_write_for_no_value(tmp_path: Path) -> None:
     (native,) = load(tmp_path, NATIVE_TOP).natives
     assert (native.name, native.folder) == ("salesforce", tmp_path / "data" / "acme" / "salesforce")
-    assert native.formats.null_words == ("", "null", "NULL", "None", "N/A", "n/a", "-", "#N/A")
+    assert native.formats.null_words == NATIVE_NULL_WORDS
+    assert {"", "null", "N/A", "-", "#N/A", "unknown", "TBD", "Select"} <= set(NATIVE_NULL_WORDS)
     assert (native.files, native.columns, native.stage_dates) == ({}, {}, {})
 
 
@@ -645,7 +646,7 @@ def test_a_block_of_a_native_source(tmp_path: Path) -> None:
     text = dedent("""\
         dataset: acme
         sources: [export, salesforce]
-        null_words: [Select]
+        null_words: [Pending]
         timezone: Europe/Berlin
         salesforce:
           folder: ../sf
@@ -662,7 +663,7 @@ def test_a_block_of_a_native_source(tmp_path: Path) -> None:
     assert native.files == {"lead": "leads/*.parquet"}
     assert native.columns == {"lead": {"persona": "Persona__c"}}
     assert native.stage_dates == {"lead": {"mql": "MQL_Date__c"}}
-    assert native.formats.null_words[-1] == "Select"
+    assert native.formats.null_words[-1] == "Pending"
     assert len(native.formats.null_words) == 9
     assert (native.formats.timezone, native.formats.date_formats) == ("Europe/Berlin", ("%d.%m.%Y",))
     assert mapping.entities["opportunities"][0].formats.null_words == ("", "Select")
