@@ -233,7 +233,8 @@ def test_the_pipeline_adds_up_in_every_cell(built: Build) -> None:
         "on earlier.period_grain = later.period_grain and earlier.dimension = later.dimension "
         "and earlier.segment = later.segment and earlier.scope = later.scope and later.period_start = "
         "earlier.period_start + case earlier.period_grain when 'month' then interval 1 month else interval 3 month end "
-        "where earlier.scope = 'open_pipeline' and earlier.closing_amount is not null and later.closing_amount is not null"
+        "where earlier.scope = 'open_pipeline' and earlier.closing_amount is not null "
+        "and later.closing_amount is not null"
     )[0]
     assert pairs > 500
     assert torn == 0
@@ -253,7 +254,6 @@ def test_the_close_is_what_is_open_today(built: Build) -> None:
 
 def test_flags_of_open_deals_tell_them_apart(built: Build) -> None:
     flags = ["is_beyond_stage_age", "is_close_date_pushed", "is_close_date_past", "is_inactive", "is_missing_roles"]
-    shares = built.rows(f"select {', '.join(f'avg({flag}::integer)' for flag in flags)} from published.stalled_deals")[
-        0
-    ]
+    averages = ", ".join(f"avg({flag}::integer)" for flag in flags)
+    shares = built.rows(f"select {averages} from published.stalled_deals")[0]
     assert all(0.03 < share < 0.97 for share in shares), dict(zip(flags, shares, strict=True))
