@@ -221,8 +221,8 @@ def test_segments_are_the_true_ones(built: Build) -> None:
 def test_the_pipeline_adds_up_in_every_cell(built: Build) -> None:
     """What came, moved and left gives the close to the cent, and the next period opens with it."""
     cells, broken = built.rows(
-        "select count(*), coalesce(sum((opening_amount + created_amount + reopened_amount + pulled_in_amount + up_amount "
-        "- down_amount - pushed_out_amount - won_amount - lost_amount <> closing_amount)::integer), 0) "
+        "select count(*), coalesce(sum((opening_amount + created_amount + reopened_amount + pulled_in_amount "
+        "+ up_amount - down_amount - pushed_out_amount - won_amount - lost_amount <> closing_amount)::integer), 0) "
         "from published.pipeline_movement where closing_amount is not null"
     )[0]
     assert cells > 1500
