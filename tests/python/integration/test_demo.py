@@ -221,8 +221,8 @@ def test_segments_are_the_true_ones(built: Build) -> None:
 def test_the_pipeline_adds_up_in_every_cell(built: Build) -> None:
     """What came, moved and left gives the close to the cent, and the next period opens with it."""
     cells, broken = built.rows(
-        "select count(*), coalesce(sum((opening_amount + created_amount + reopened_amount + pulled_in_amount + up_amount "
-        "- down_amount - pushed_out_amount - won_amount - lost_amount <> closing_amount)::integer), 0) "
+        "select count(*), coalesce(sum((opening_amount + created_amount + reopened_amount + pulled_in_amount "
+        "+ up_amount - down_amount - pushed_out_amount - won_amount - lost_amount <> closing_amount)::integer), 0) "
         "from published.pipeline_movement where closing_amount is not null"
     )[0]
     assert cells > 1500
@@ -233,7 +233,8 @@ def test_the_pipeline_adds_up_in_every_cell(built: Build) -> None:
         "on earlier.period_grain = later.period_grain and earlier.dimension = later.dimension "
         "and earlier.segment = later.segment and earlier.scope = later.scope and later.period_start = "
         "earlier.period_start + case earlier.period_grain when 'month' then interval 1 month else interval 3 month end "
-        "where earlier.scope = 'open_pipeline' and earlier.closing_amount is not null and later.closing_amount is not null"
+        "where earlier.scope = 'open_pipeline' and earlier.closing_amount is not null "
+        "and later.closing_amount is not null"
     )[0]
     assert pairs > 500
     assert torn == 0
@@ -253,7 +254,6 @@ def test_the_close_is_what_is_open_today(built: Build) -> None:
 
 def test_flags_of_open_deals_tell_them_apart(built: Build) -> None:
     flags = ["is_beyond_stage_age", "is_close_date_pushed", "is_close_date_past", "is_inactive", "is_missing_roles"]
-    shares = built.rows(f"select {', '.join(f'avg({flag}::integer)' for flag in flags)} from published.stalled_deals")[
-        0
-    ]
+    averages = ", ".join(f"avg({flag}::integer)" for flag in flags)
+    shares = built.rows(f"select {averages} from published.stalled_deals")[0]
     assert all(0.03 < share < 0.97 for share in shares), dict(zip(flags, shares, strict=True))
