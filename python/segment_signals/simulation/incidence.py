@@ -16,7 +16,7 @@ from math import erf, log, sqrt
 import numpy as np
 
 from segment_signals.simulation.draws import Bools, Floats, Ints
-from segment_signals.simulation.parameters import END_TO_END, TRANSITIONS, Parameters
+from segment_signals.simulation.parameters import END_TO_END, TRANSITIONS, Level, Parameters
 from segment_signals.simulation.population import Population
 
 LEAD_TO_MQL, MQL_TO_SQL, SQL_TO_OPPORTUNITY, OPPORTUNITY_TO_WON = range(4)
@@ -163,7 +163,7 @@ def exact_rates(
     intervals = [(day >= low) & (day < high) for low, high in zip(bounds, [*bounds[1:], days], strict=True)]
     length = max(days, max(horizons, default=0) + 1)
 
-    for cell, members in _cells(population):
+    for cell, members in _cells(parameters, population):
         cdf = [days_to_advance_cdf(parameters, cell, step, length) for step in range(OPPORTUNITY_TO_WON)]
         cdf_won = [days_to_advance_cdf(parameters, cell, OPPORTUNITY_TO_WON, length, tier) for tier in tiers]
         p_tier = tier_probability(parameters, cell[1])
@@ -193,14 +193,25 @@ def exact_rates(
 Cell = tuple[int, int, int, bool]  # source, size, motion, whether there is a lead: what the times depend on
 
 
-def _cells(population: Population) -> list[tuple[Cell, Ints]]:
+def _cells(parameters: Parameters, population: Population) -> list[tuple[Cell, Ints]]:
     """Entrants whose times have the same distributions, cell by cell."""
-    columns = (population.source, population.size, population.motion, population.has_lead.astype(np.int64))
+    columns = (
+        _first_alike(parameters.source_levels)[population.source],
+        population.size,
+        _first_alike(parameters.motions)[population.motion],
+        population.has_lead.astype(np.int64),
+    )
     keys, cell_of = np.unique(np.stack(columns, axis=1), axis=0, return_inverse=True)
     return [
         ((int(key[0]), int(key[1]), int(key[2]), bool(key[3])), np.flatnonzero(cell_of.ravel() == i))
         for i, key in enumerate(keys)
     ]
+
+
+def _first_alike(levels: Sequence[Level]) -> Ints:
+    """Of each level the first one with the same times."""
+    slower = [level.slower for level in levels]
+    return np.array([slower.index(times) for times in slower], dtype=np.int64)
 
 
 @dataclass(frozen=True)
