@@ -71,7 +71,9 @@ def beside_truth(connection: duckdb.DuckDBPyConnection) -> pd.DataFrame:
 
 def planted() -> pd.DataFrame:
     """True incidence of every quarterly cell and horizon."""
-    truth = json.loads((PROJECT / "data" / "demo" / "truth" / "truth.json").read_text(encoding="utf-8"))["true_incidence"]
+    truth = json.loads((PROJECT / "data" / "demo" / "truth" / "truth.json").read_text(encoding="utf-8"))[
+        "true_incidence"
+    ]
     return pd.DataFrame(
         [
             {

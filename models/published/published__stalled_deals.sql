@@ -32,5 +32,7 @@ select
     stalled_deals.is_inactive,
     stalled_deals.is_missing_roles,
     stalled_deals.flag_count,
-    stalled_deals.win_probability
+    open_deal_outlook.win_probability_within_a_year as win_probability
 from stalled_deals
+left join {{ ref('open_deal_outlook') }} as open_deal_outlook
+    on stalled_deals.opportunity_id = open_deal_outlook.opportunity_id

@@ -270,7 +270,5 @@ select
     {%- endfor %}
     {%- for flag in flags %}
     {{ '+ ' if not loop.first }}coalesce({{ flag }}, false)::integer
-    {%- endfor %} as flag_count,
-    -- The forecast's probability per open deal is joined here.
-    null::double as win_probability
+    {%- endfor %} as flag_count
 from judged

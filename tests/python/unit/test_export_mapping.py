@@ -10,7 +10,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from segment_signals.sources.formats import ValueFormats
-from segment_signals.sources.mapping import ColumnSource, ExportMapping, check_dimension_attributes, load_mapping
+from segment_signals.sources.mapping import (
+    NATIVE_NULL_WORDS,
+    ColumnSource,
+    ExportMapping,
+    check_dimension_attributes,
+    load_mapping,
+)
 from segment_signals.sources.messages import ExportError, listed, nearest, quoted
 from segment_signals.sources.shapes import ENTITIES, STAMPS, CanonicalColumn, key_of
 
