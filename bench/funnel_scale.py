@@ -17,7 +17,7 @@ import duckdb
 PROJECT = Path(__file__).parents[1]
 SIZES = {1_000_000: "4GB", 10_000_000: "8GB"}
 
-# Journeys as `core.journeys` has them: 24 months of leads, competing losses, open records, 25 segments in 7 dimensions.
+# Journeys as `core.journeys` has them: 24 months of leads, competing losses, open records, 28 segments in 8 dimensions.
 JOURNEYS = """
 create table core.journeys as
 with
@@ -62,6 +62,7 @@ select
     'source ' || (d1 * 6)::integer as lead_source,
     'region ' || (d2 * 3)::integer as region,
     'industry ' || (d3 * 7)::integer as industry,
+    'motion ' || (d6 * 2)::integer as motion,
     'size ' || (d4 * 3)::integer as company_size,
     case when opportunity_date is not null then 'tier ' || (d5 * 2)::integer end as deal_size_tier,
     case when opportunity_date is not null then 'series ' || (d6 * 2)::integer end as product_series,
@@ -99,7 +100,7 @@ MARTS = (
 )
 VIEWS = {"journey_transitions", "rest_day_counts", "stage_exits", "velocity_deals"}
 OF_FUNNEL_CONVERSION = {"funnel_day_counts", "dimension_completeness", "conversion_estimates", "funnel_conversion"}
-DIMENSIONS = ("lead_source", "region", "industry", "company_size", "deal_size_tier", "product_series", "team")
+DIMENSIONS = ("lead_source", "region", "industry", "motion", "company_size", "deal_size_tier", "product_series", "team")
 TRANSITIONS = (("lead", "mql"), ("mql", "sql"), ("sql", "opportunity"), ("opportunity", "won"), ("lead", "won"))
 
 
@@ -264,7 +265,7 @@ def main() -> None:
     lines = [
         "# The funnel at scale",
         "",
-        "Written by `make bench`: every mart and signal of the funnel over simulated journeys of 24 months with 7 dimensions,",
+        "Written by `make bench`: every mart and signal of the funnel over simulated journeys of 24 months with 8 dimensions,",
         f"two declared pairs, 5 transitions and 3 horizons, on 2 threads with {SIZES[small]} and {SIZES[large]} for DuckDB.",
         "One run on one machine: read the ratios, not the seconds.",
         "",

@@ -130,7 +130,7 @@ def document(connection: duckdb.DuckDBPyConnection) -> str:
     lines = [
         "# The demo beside its planted truth",
         "",
-        "Written by `python -m certification.demo`: the built demo beside `data/demo/truth.json`, by quarter.",
+        "Written by `python -m certification.demo`: the built demo beside `data/demo/truth/truth.json`, by quarter.",
         "",
         "## What was planted, and what the contrasts say",
         "",

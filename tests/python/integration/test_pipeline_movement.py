@@ -411,16 +411,16 @@ def test_median_time_in_stage_equals_statsmodels(built: Build) -> None:
 def test_open_deals(built: Build) -> None:
     rows = built.rows(
         "select opportunity_id, opportunity_type, amount, close_date, age_in_stage_days, push_count, "
-        "is_close_date_pushed, is_close_date_past, is_inactive, is_missing_roles, win_probability "
+        "is_close_date_pushed, is_close_date_past, is_inactive, is_missing_roles "
         "from marts.stalled_deals where length(opportunity_id) = 1 order by 1"
     )
     assert rows == [
         # In its stage from 20 May to 30 June; June 20 is later than what was planned before, and has passed.
-        ("B", "new_business", Decimal(400), date(2025, 6, 20), 41, 1, True, True, None, None, None),
-        ("F", "new_business", None, date(2025, 6, 30), 29, 0, False, False, None, None, None),
-        ("G", "new_business", None, date(2025, 7, 15), 27, 0, False, False, None, None, None),
+        ("B", "new_business", Decimal(400), date(2025, 6, 20), 41, 1, True, True, None, None),
+        ("F", "new_business", None, date(2025, 6, 30), 29, 0, False, False, None, None),
+        ("G", "new_business", None, date(2025, 7, 15), 27, 0, False, False, None, None),
         # No spelling of the type keeps a renewal out of the list, only out of new business.
-        ("H", "renewal", Decimal(800), date(2025, 6, 20), 25, 1, True, True, None, None, None),
+        ("H", "renewal", Decimal(800), date(2025, 6, 20), 25, 1, True, True, None, None),
     ]
 
 
