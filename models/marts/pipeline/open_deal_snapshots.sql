@@ -125,7 +125,7 @@ as_was as (
         on
             open_deals.opportunity_id = changes.opportunity_id
             and open_deals.snapshot_date >= changes.changed_date
-            and coalesce(changes.next_changed_date > open_deals.snapshot_date, true)
+            and coalesce(open_deals.snapshot_date < changes.next_changed_date, true)
 )
 
 select
