@@ -58,8 +58,9 @@ class Dirty:
 def worlds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dirty]:
     folder = tmp_path_factory.mktemp("worlds")
     # No incidences: they are not looked at here.
-    write_dataset(replace(load_scenario("demo", leads=6000), truth_limit=0), SEED, folder / "clean")
-    write_dataset(replace(load_scenario("dirty"), truth_limit=0), SEED, folder / "dirty")
+    dirty = replace(load_scenario("dirty"), truth_limit=0)
+    write_dataset(replace(dirty, defects=Defects()), SEED, folder / "clean")
+    write_dataset(dirty, SEED, folder / "dirty")
     found = Dirty(folder / "clean", folder / "dirty")
     yield found
     found.connection.close()
