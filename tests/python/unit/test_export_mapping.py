@@ -672,7 +672,7 @@ def test_a_block_of_a_native_source(tmp_path: Path) -> None:
     assert native.formats.null_words[-1] == "Pending"
     assert native.formats.null_words[:-1] == NATIVE_NULL_WORDS
     assert (native.formats.timezone, native.formats.date_formats) == ("Europe/Berlin", ("%d.%m.%Y",))
-    assert mapping.entities["opportunities"][0].formats.null_words == ("", "Select")
+    assert mapping.entities["opportunities"][0].formats.null_words == ("", "Pending")
 
 
 def test_words_of_a_native_source_replace_ours(tmp_path: Path) -> None:
