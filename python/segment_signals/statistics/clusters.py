@@ -1,7 +1,7 @@
 """What records are worth that hang together in clusters, as the deals of one account do.
 
-Taken for independent they claim far too much: with 8 deals an account and a correlation of 0.2, 15 % of the tests at
-5 % and 1 % of those at 0.01 %. A variance between the clusters of each segment (sandwich) needs many clusters on
+Taken for independent they claim far too much: with 8 deals an account and a correlation of 0.2, 22 % of the tests at
+5 % and 1.5 % of those at 0.01 %. A variance between the clusters of each segment (sandwich) needs many clusters on
 either side, and just the small segments have few. Here the correlation comes from all clusters of the population, and
 a segment's own clusters say only how its records are spread over them: its n records are worth n over the design
 effect (Kish 1965), and every statistic of independent records then serves (Rao and Scott 1992, "A simple method for
