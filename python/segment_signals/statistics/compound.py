@@ -11,7 +11,7 @@ NO_SPREAD = 1e-9
 # More expected deals than this are summed by a gamma distribution of the same mean and variance.
 LARGEST_COUNT = 400.0
 # Points of the common factor at which the sum of the smaller deals is worked out; in between it is interpolated.
-NODES = np.linspace(-3.5, 3.5, 15)
+NODES = np.linspace(-3.5, 3.5, 9)
 
 
 @dataclass(frozen=True)
