@@ -6,7 +6,7 @@ DATASET := $(shell sed -n 's/^dataset: *//p' $(DATA)/mapping.yml)
 # The demo is the project's default, so that plain `dbt build` builds it.
 VARS := $(if $(filter data/demo,$(DATA)),,--vars "$$(cat $(DATA)/mapping.yml)")
 
-.PHONY: build test browser-test lint format simulate bench certify lock clean
+.PHONY: build test long-test browser-test lint format simulate bench certify lock clean
 
 build: .venv/installed
 	$(BIN)/dbt build --quiet $(VARS)
@@ -14,7 +14,11 @@ build: .venv/installed
 
 # dbt itself is among the tests: test_demo.py builds the demo with all its data tests.
 test: .venv/installed
-	$(BIN)/pytest -n 2 --dist loadfile -m "not browser"
+	$(BIN)/pytest -n 2 --dist loadfile -m "not browser and not long"
+
+# Builds of every public fixture, of the badly kept world and of bad input.
+long-test: .venv/installed
+	$(BIN)/pytest -n 2 --dist loadfile -m long
 
 browser-test: .venv/installed
 	$(BIN)/pytest -m browser

@@ -11,6 +11,9 @@ import pytest
 import yaml
 from conftest import PROJECT, Build
 
+pytestmark = pytest.mark.long
+
+
 # Planted defect and table -> the check and the subject that count it, one for one.
 COUNTED = {
     ("close_before_create", "Opportunity"): ("impossible_dates", "opportunities.closed_at"),

@@ -12,6 +12,9 @@ from typing import Any
 import pytest
 from conftest import SHARED_DATA, Build, dataset
 
+pytestmark = pytest.mark.long
+
+
 HS = "hubspot:"
 SF = "salesforce:"
 UUID_STAGE = "ab12cd34-5678-90ab-cdef-1234567890ab"  # "Negotiation" of the pipeline "Renewals"

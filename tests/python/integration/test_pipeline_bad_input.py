@@ -5,6 +5,9 @@ from datetime import date, timedelta
 import pytest
 from conftest import Build, dataset
 
+pytestmark = pytest.mark.long
+
+
 MARTS = ["+pipeline_movement", "+pipeline_stage_map", "+stalled_deals", "+win_loss", "+win_loss_patterns"]
 AS_OF = date(2025, 6, 30)
 

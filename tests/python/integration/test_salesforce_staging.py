@@ -13,6 +13,9 @@ import pytest
 from conftest import PROJECT, Build, dataset
 from segment_signals.sources.reader import read_sources
 
+pytestmark = pytest.mark.long
+
+
 SF = "salesforce:"
 
 DATA = Path(__file__).parents[1] / "data"

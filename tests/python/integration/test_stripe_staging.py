@@ -9,6 +9,9 @@ from typing import Any
 import pytest
 from conftest import SHARED_DATA, Build, dataset
 
+pytestmark = pytest.mark.long
+
+
 CUSTOMERS = """\
 id,_fivetran_synced,email,address_country,created,is_deleted,metadata,metadata_salesforce_account_id,metadata_crm_id
 c1,2025-01-01 00:00:00,pay@Acme.com,FR,2023-01-01 10:00:00,false,{},001000000000001AAA,
