@@ -11,7 +11,7 @@ from segment_signals.learning.encoding import CategoryCode, Encoder, NumberCode
 from segment_signals.learning.examples import Categories, Columns
 from segment_signals.statistics.arrays import Floats, floats
 
-PENALTIES = (1.0, 10.0, 100.0)
+PENALTIES = (1.0, 4.0, 16.0, 64.0, 256.0)
 STEPS = 30
 LARGEST = 30.0
 DIGITS = 10

@@ -241,7 +241,7 @@ def _member(fit: Callable[[Examples], Learner], rows: Examples, split: Split, ru
 
 
 def _penalty(training: Examples, features: Sequence[Feature], rules: Rules) -> float:
-    """The penalty that says most of a third of the groups, when learned from the others."""
+    """The penalty with the lowest log loss on a third of the groups, learned from the others."""
     third: Bools = fold_of(training.group, 3) == 0
     inner, outer = training.where(~third), training.where(third)
     if not (0 < inner.label.sum() < len(inner)) or len(outer) == 0:
