@@ -30,6 +30,7 @@ merged as (
         {{ first_filled(column) }},
         {%- endfor %}
         count(*) as record_count,
+        bool_or(is_churned) as is_churned,
         bool_and(coalesce(is_deleted, false)) as is_deleted,
         min(created_at) as created_at
     from linked
@@ -51,6 +52,7 @@ flagged as (
         merged.employee_count,
         merged.annual_revenue_amount,
         merged.record_count,
+        merged.is_churned,
         merged.is_deleted,
         merged.parent_account_id is not null and parents.account_id is null as is_unknown_parent,
         coalesce(merged.created_at::date > run_context.as_of_date, false) as is_created_after_as_of,
