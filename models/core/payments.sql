@@ -30,7 +30,7 @@ linked as (
     select
         dated.source,
         dated.payment_id,
-        account_links.account_id as account_id,
+        account_links.account_id,
         dated.subscription_id,
         dated.status,
         dated.amount_currency as source_currency,

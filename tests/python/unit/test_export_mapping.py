@@ -391,7 +391,7 @@ def test_an_unknown_entity(tmp_path: Path) -> None:
         f"{LABEL}: entities.account is not an entity (did you mean 'accounts'?). "
         "The entities are accounts, people, opportunities, stage_history, opportunity_history, "
         "attribute_history, owners, products, activities, touches, campaigns, campaign_spend, subscriptions, "
-        "product_usage."
+        "product_usage, support_tickets, survey_responses, payments, churn_events."
     )
 
 
