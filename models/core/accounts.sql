@@ -30,6 +30,7 @@ merged as (
         + custom_columns('accounts') + ['employee_count', 'annual_revenue_amount'],
         {
             'record_count': 'count(*)',
+            'is_churned': 'bool_or(is_churned)',
             'is_deleted': 'bool_and(coalesce(is_deleted, false))',
             'created_at': 'min(created_at)',
         },
@@ -51,6 +52,7 @@ flagged as (
         merged.employee_count,
         merged.annual_revenue_amount,
         merged.record_count,
+        merged.is_churned,
         merged.is_deleted,
         merged.parent_account_id is not null and parents.account_id is null as is_unknown_parent,
         coalesce(merged.created_at::date > run_context.as_of_date, false) as is_created_after_as_of,
