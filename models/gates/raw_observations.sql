@@ -137,7 +137,7 @@
 ] -%}
 {%- set completeness = [
     {'check': 'entry_date_completeness', 'subject': 'people.created_at', 'relation': 'people',
-     'filled': 'not is_missing_created_date', 'needs': 'people.person_id', 'detail': 'people have an entry date'},
+     'filled': 'not is_missing_created_date', 'needs': 'people.created_at', 'detail': 'people have an entry date'},
     {'check': 'entry_date_completeness', 'subject': 'opportunities.created_at', 'relation': 'opportunities',
      'filled': 'not is_missing_entry_date', 'detail': 'opportunities have an entry date'},
     {'check': 'attribute_completeness', 'subject': 'opportunities.account_id', 'relation': 'opportunities',
