@@ -96,8 +96,6 @@ converted as (
             else coalesce(opportunity_types.opportunity_type, 'unmapped')
         end as opportunity_type,
         {{ reporting_rate('dated.amount_currency', 'dated.reporting_currency') }} as reporting_rate,
-        dated.amount_currency <> dated.reporting_currency
-        and (source_rate.usd_per_unit is null or reporting_rate.usd_per_unit is null) as is_unknown_currency,
         dated.linked_account_id is null as is_missing_account,
         dated.product_id is not null and products.product_id is null as is_unknown_product,
         dated.owner_id is not null and owners.owner_id is null as is_unknown_owner
@@ -159,7 +157,8 @@ flagged as (
         is_unknown_account,
         is_unknown_product,
         is_unknown_owner,
-        coalesce(is_unknown_currency, false) and source_amount is not null as is_unknown_currency,
+        -- Also an amount of which nobody says the currency.
+        source_amount is not null and reporting_rate is null as is_unknown_currency,
         stage is null as is_unmapped_stage,
         opportunity_type = 'unmapped' as is_unmapped_type,
         created_at is null as is_missing_entry_date,
