@@ -80,6 +80,14 @@ scenario_changes as (
     select * from {{ ref('scenario_changes') }}
 ),
 
+spend_channels as (
+    select * from {{ ref('spend_channels') }}
+),
+
+retention_parameters as (
+    select * from {{ ref('retention_parameters') }}
+),
+
 -- The rule says all that gives the definition its meaning, and no comment: the hash is taken over it.
 unioned as (
     select
@@ -251,6 +259,22 @@ unioned as (
         'each lever alone and all four together' as rule,
         valid_from
     from scenario_changes
+    union all
+    select
+        'spend_channel' as kind,
+        channel || ', ' || dimension as code,
+        channel as label,
+        'paid for ' || segment || ' of ' || dimension as rule,
+        valid_from
+    from spend_channels
+    union all
+    select
+        'retention_parameter' as kind,
+        parameter as code,
+        parameter as label,
+        value::string as rule,
+        valid_from
+    from retention_parameters
 )
 
 select

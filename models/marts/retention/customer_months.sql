@@ -44,8 +44,8 @@ months as (
         >= first_starts.first_month
 ),
 
--- What runs at the end of a month: a subscription runs from its first day to the day before it ends. Trials, and amounts
--- of 0, below 0 or unknown, are no recurring revenue; they are counted.
+-- What runs at the end of a month: a subscription runs from its first day to the day before it ends. Trials, and
+-- amounts of 0, below 0 or unknown, are no recurring revenue; they are counted.
 running as (
     select
         subscriptions.account_id,

@@ -45,12 +45,17 @@ windows as (
     {%- endfor %}
 ),
 
+first_months as (
+    select min(month_start) as first_month
+    from months
+),
+
 -- A year that began before any customer did has no opening.
 opened as (
     select windows.*
     from windows
-    cross join (select min(month_start) as first_month from months) as firsts
-    where windows.window_name = 'period' or windows.opening_month >= firsts.first_month
+    cross join first_months
+    where windows.window_name = 'period' or windows.opening_month >= first_months.first_month
 ),
 
 openings as (

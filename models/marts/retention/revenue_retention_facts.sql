@@ -5,7 +5,7 @@ retention_accounts as (
     select * from {{ ref('retention_accounts') }}
 )
 
-select -- noqa: PRS
+select
     period_grain,
     period_start,
     window_name,
@@ -44,4 +44,4 @@ select -- noqa: PRS
     count(*) filter (where opening_arr_amount > 0 and has_missing_amount) as missing_amount_count,
     count(*) filter (where opening_arr_amount > 0 and has_currency_change) as currency_change_count
 from retention_accounts
-{{ group_by_each_dimension(keys) }}
+{{ group_by_each_dimension(keys) }}  -- noqa: PRS
