@@ -88,6 +88,10 @@ retention_parameters as (
     select * from {{ ref('retention_parameters') }}
 ),
 
+churn_score_features as (
+    select * from {{ ref('churn_score_features') }}
+),
+
 -- The rule says all that gives the definition its meaning, and no comment: the hash is taken over it.
 unioned as (
     select
@@ -275,6 +279,14 @@ unioned as (
         value::string as rule,
         valid_from
     from retention_parameters
+    union all
+    select
+        'churn_feature' as kind,
+        feature as code,
+        label,
+        feature_group || ', ' || kind || ', known at ' || known as rule,
+        valid_from
+    from churn_score_features
 )
 
 select
