@@ -88,6 +88,14 @@ pipeline_forecast as (
     select * from {{ ref('pipeline_forecast') }}
 ),
 
+{% for table in [
+    'lead_models', 'lead_score_history', 'lead_calendar', 'score_contributions', 'model_quality',
+] %}
+{{ table }} as (
+    select * from {{ ref(table) }}
+),
+
+{% endfor -%}
 published_segments as (
     select distinct
         dimension,
@@ -107,6 +115,139 @@ run_context as (
 
 thresholds as (
     {{ evidence_thresholds() }}
+),
+
+-- The training in force: the newest one.
+current_models as (
+    select *
+    from lead_models
+    qualify row_number() over (order by trained_on_date desc) = 1
+),
+
+contribution_sums as (
+    select
+        as_of_date,
+        model_version,
+        entity_id,
+        sum(contribution::decimal(38, 18)) as contribution
+    from score_contributions
+    group by as_of_date, model_version, entity_id
+),
+
+today_scores as (
+    select lead_score_history.*
+    from lead_score_history
+    inner join lead_calendar on lead_score_history.as_of_date = lead_calendar.snapshot_date
+    where lead_calendar.is_current
+),
+
+-- Contributions are the log-odds of the probability, or the composite score, in parts.
+score_observations as (
+    select
+        'contribution_conservation' as check_name,
+        'lead_score' as subject,
+        count(*) as row_count,
+        count(*) filter (
+            where coalesce(abs(contribution_sums.contribution - case
+                when today_scores.probability > 0 and today_scores.probability < 1
+                    then ln(today_scores.probability) - ln(1 - today_scores.probability)
+            end), 1) > 1e-6
+        ) as defect_count,
+        'leads have contributions that do not add up to their probability' as detail
+    from today_scores
+    left join contribution_sums
+        on
+            today_scores.person_id = contribution_sums.entity_id
+            and today_scores.model_version = contribution_sums.model_version
+    where today_scores.probability is not null
+    union all
+    select
+        'contribution_conservation' as check_name,
+        'composite' as subject,
+        count(*) as row_count,
+        count(*) filter (
+            where coalesce(abs(contribution_sums.contribution - today_scores.composite_score), 1) > 1e-5
+        ) as defect_count,
+        'leads have contributions that do not add up to their composite' as detail
+    from today_scores
+    left join contribution_sums
+        on today_scores.person_id = contribution_sums.entity_id and contribution_sums.model_version = 'composite'
+    union all
+    select
+        'rates_in_range' as check_name,
+        'lead_scores' as subject,
+        count(*) as row_count,
+        count(*) filter (
+            where
+            probability not between 0 and 1 or composite_score not between 0 and 100
+            or (probability is null and reason is null)
+        ) as defect_count,
+        'leads have a score outside its range, or none and no reason' as detail
+    from lead_score_history
+    union all
+    select
+        'interval_order' as check_name,
+        'model_quality' as subject,
+        count(*) as row_count,
+        count(*) filter (where low > value + 1e-9 or high < value - 1e-9) as defect_count,
+        'metrics have an interval that misses the value' as detail
+    from model_quality
+),
+
+-- What speaks against the model in force: it flags, and the rows say so too.
+model_observations as (
+    select
+        'model_refused' as check_name,
+        'lead_score' as subject,
+        count(*) filter (where status = 'refused')::double as observed,
+        sum(lead_count)::bigint as row_count,
+        count(*) filter (where status = 'refused') as defect_count,
+        coalesce(max(caveat), 'the lead score has a model of ' || max(trained_on_date)) as detail
+    from current_models
+    union all
+    select
+        'leakage_alarms' as check_name,
+        'lead_score' as subject,
+        count(leakage_alarms)::double as observed,
+        sum(lead_count)::bigint as row_count,
+        count(leakage_alarms) as defect_count,
+        coalesce(max(leakage_alarms), 'no feature seems to know the outcome') as detail
+    from current_models
+    union all
+    select
+        'model_age_days' as check_name,
+        'lead_score' as subject,
+        max({{ days_between('current_models.last_example_date', 'run_context.as_of_date') }})::double as observed,
+        count(current_models.last_example_date) as row_count,
+        0 as defect_count,
+        'days since the newest example that the model learned from' as detail
+    from current_models
+    cross join run_context
+    union all
+    select
+        'score_stability' as check_name,
+        'lead_score' as subject,
+        max(value) as observed,
+        coalesce(max(n), 0) as row_count,
+        0 as defect_count,
+        'population stability index of the scores against those learned from; 0.25 is a rule of thumb' as detail
+    from model_quality
+    where split = 'today' and metric = 'psi' and model_name = 'lead_score'
+    union all
+    select
+        'calibration_slope' as check_name,
+        'lead_score' as subject,
+        abs(max(value) - 1) as observed,
+        coalesce(max(n), 0) as row_count,
+        0 as defect_count,
+        format(
+            'calibration slope of the last months is {} from 1',
+            coalesce(round(abs(max(value) - 1), 3)::string, 'an unknown distance')
+        ) as detail
+    from model_quality
+    where
+        split = 'backtest' and metric = 'calibration_slope' and model_name = 'lead_score'
+        and dimension = 'all'
 ),
 
 rate_observations as (
@@ -532,6 +673,8 @@ counted as (
     select * from personal_observations
     union all
     select * from forecast_observations
+    union all
+    select * from score_observations
 ),
 
 reportable as (
@@ -569,3 +712,13 @@ select
     detail,
     true as is_applicable
 from reportable
+union all
+select
+    check_name,
+    subject,
+    observed,
+    coalesce(row_count, 0) as row_count,
+    defect_count,
+    detail,
+    true as is_applicable
+from model_observations

@@ -106,10 +106,11 @@ def gains(score: Floats, label: Floats, shares: Sequence[float]) -> list[tuple[f
     return [(share, float(np.interp(share * len(label), np.arange(len(label) + 1), reached))) for share in shares]
 
 
-def stability(expected: Floats, actual: Floats) -> list[Metric]:
+def stability(expected: Floats, actual: Floats, expected_n: int | None = None) -> list[Metric]:
     """Population stability index of scores against those learned from, and the index that chance alone would show.
 
-    0.25 as a limit is a rule of thumb. By chance the index is about (1/n + 1/m) chi-squared with bins - 1 degrees.
+    `expected_n`: rows that the expected scores stand for, where they are quantiles of more. 0.25 as a limit is a rule
+    of thumb. By chance the index is about (1/n + 1/m) chi-squared with bins - 1 degrees.
     """
     if len(expected) == 0 or len(actual) == 0:
         return []
@@ -121,7 +122,7 @@ def stability(expected: Floats, actual: Floats) -> list[Metric]:
     # Half a record per bin: an empty bin is not infinitely far.
     first, second = ((count + 0.5) / (count.sum() + 0.5 * len(count)) for count in counts)
     value = float(((second - first) * np.log(second / first)).sum())
-    scale = 1 / len(expected) + 1 / len(actual)
+    scale = 1 / (expected_n or len(expected)) + 1 / len(actual)
     noise: Floats = np.asarray(stats.chi2.ppf(np.array([0.5, 0.025, 0.975]), max(len(edges), 1))) * scale
     return [
         Metric("psi", value, np.nan, np.nan, len(actual)),

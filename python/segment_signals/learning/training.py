@@ -296,8 +296,8 @@ def compare(champion: Floats, challenger: Floats, label: Floats, group: Integers
     low, high = (float(value) for value in np.quantile(means, [0.025, 0.975]))
     adopted = low > 0
     sentence = (
-        f"Challenger (boosted trees) {'adopted' if adopted else 'not adopted'}: its log loss is lower by "
-        f"{gain.mean():.4f} ({low:.4f} to {high:.4f}, 95 % by {RESAMPLES} paired resamples of groups) than the "
-        "champion's (logistic regression); it is adopted where the whole interval is above 0."
+        f"Challenger (boosted trees) {'adopted' if adopted else 'not adopted'}: its log loss is lower than the champion's "
+        f"(logistic regression) by {gain.mean():.4f}, 95 % interval from {low:.4f} to {high:.4f} by {RESAMPLES} paired "
+        "resamples of groups; it is adopted where the whole interval is above 0."
     )
     return adopted, sentence
