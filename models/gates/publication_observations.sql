@@ -30,6 +30,7 @@
     'retention_cohorts': ['survival_rate', 'survival_low', 'survival_high'],
     'unit_economics': ['value', 'low', 'high'],
     'customer_scorecards': ['value', 'low', 'high'],
+    'retention_contrasts': ['difference', 'low', 'high'],
 } -%}
 {#- The movement of the pipeline is bookkeeping: amounts without an interval. -#}
 {%- set values = dict(intervals, **{'pipeline_movement': ['closing_amount']}) -%}
@@ -65,6 +66,7 @@ funnel_bottlenecks as (
 
 {%- for table in [
     'pipeline_movement_facts', 'pipeline_movement', 'pipeline_stage_map', 'win_loss', 'win_loss_patterns',
+    'churn_models', 'churn_risk', 'churn_contributions', 'retention_contrasts',
     'revenue_retention_facts', 'revenue_retention', 'retention_cohorts', 'unit_economics', 'customer_scorecards',
 ] %}
 {{ table }} as (
@@ -141,6 +143,14 @@ today_scores as (
     where lead_calendar.is_current
 ),
 
+churn_sums as (
+    select
+        entity_id,
+        sum(contribution::decimal(38, 18)) as contribution
+    from churn_contributions
+    group by entity_id
+),
+
 -- Contributions are the log-odds of the probability, or the composite score, in parts.
 score_observations as (
     select
@@ -174,6 +184,31 @@ score_observations as (
         on today_scores.person_id = contribution_sums.entity_id and contribution_sums.model_version = 'composite'
     union all
     select
+        'contribution_conservation' as check_name,
+        'churn_risk' as subject,
+        count(*) as row_count,
+        count(*) filter (
+            where coalesce(abs(churn_sums.contribution - case
+                when churn_risk.probability > 0 and churn_risk.probability < 1
+                    then ln(churn_risk.probability) - ln(1 - churn_risk.probability)
+            end), 1) > 1e-6
+        ) as defect_count,
+        'customers have contributions that do not add up to their probability' as detail
+    from churn_risk
+    left join churn_sums on churn_risk.account_id = churn_sums.entity_id
+    where churn_risk.probability is not null
+    union all
+    select
+        'rates_in_range' as check_name,
+        'churn_risk' as subject,
+        count(*) as row_count,
+        count(*) filter (
+            where probability not between 0 and 1 or (probability is null) <> (reason is not null)
+        ) as defect_count,
+        'customers have a risk outside 0 to 1, or none and no reason' as detail
+    from churn_risk
+    union all
+    select
         'rates_in_range' as check_name,
         'lead_scores' as subject,
         count(*) as row_count,
@@ -204,6 +239,24 @@ model_observations as (
         count(*) filter (where status = 'refused') as defect_count,
         coalesce(max(caveat), 'the lead score has a model of ' || max(trained_on_date)) as detail
     from current_models
+    union all
+    select
+        'model_refused' as check_name,
+        'churn_risk' as subject,
+        count(*) filter (where status = 'refused')::double as observed,
+        sum(lead_count)::bigint as row_count,
+        count(*) filter (where status = 'refused') as defect_count,
+        coalesce(max(caveat), 'the churn risk has a model of ' || max(trained_on_date)) as detail
+    from churn_models
+    union all
+    select
+        'leakage_alarms' as check_name,
+        'churn_risk' as subject,
+        count(leakage_alarms)::double as observed,
+        sum(lead_count)::bigint as row_count,
+        count(leakage_alarms) as defect_count,
+        coalesce(max(leakage_alarms), 'no feature seems to know the outcome') as detail
+    from churn_models
     union all
     select
         'leakage_alarms' as check_name,

@@ -37,22 +37,14 @@ landmarks as (
         customer_months.account_id,
         customer_months.closing_date as landmark_date,
         customer_months.month_start,
-        customer_months.first_month,
         customer_months.closing_mrr_amount,
         customer_months.seat_count,
-        customer_months.subscription_count,
         lag(customer_months.closing_mrr_amount, 3) over account_months as earlier_mrr_amount,
-        lag(customer_months.seat_count, 3) over account_months as earlier_seat_count,
-        sum(case when customer_months.contraction_amount > 0 then 1 else 0 end) over account_months
-            as contraction_count,
-        sum(case when customer_months.expansion_amount > 0 then 1 else 0 end) over account_months as expansion_count,
         customer_months.closing_date = run_context.as_of_date as is_current
     from customer_months
     cross join run_context
     window account_months as (
-        partition by customer_months.account_id
-        order by customer_months.month_start
-        rows unbounded preceding
+        partition by customer_months.account_id order by customer_months.month_start
     )
 ),
 
@@ -139,17 +131,8 @@ select
     noticed.notice_date,
     running.open_subscription_count = 0 as has_given_notice,
     (12 * kept.closing_mrr_amount)::decimal(18, 2) as arr_amount,
-    kept.closing_mrr_amount::double as mrr,
     nullif(kept.seat_count, 0) as seat_count,
-    kept.subscription_count,
     ln(kept.closing_mrr_amount::double / nullif(kept.earlier_mrr_amount, 0)::double) as mrr_change,
-    case
-        when kept.seat_count > 0 and kept.earlier_seat_count > 0
-            then ln(kept.seat_count / kept.earlier_seat_count)
-    end as seat_change,
-    kept.contraction_count,
-    kept.expansion_count,
-    {{ months_between('kept.first_month', 'kept.month_start') }} as tenure_months,
     case
         when running.interval_months >= 12 then 'yearly'
         when running.interval_months > 1 then 'in between'

@@ -23,7 +23,7 @@ usage_days as (
 ),
 
 months_back as (
-    {{ numbers(5) }}
+    {{ numbers(3) }}
 ),
 
 looked_back as (
@@ -59,22 +59,10 @@ windows as (
     select
         looked_back.account_id,
         looked_back.landmark_date,
-        sum(case when usage_days.usage_date > looked_back.landmark_date - 30 then usage_days.usage_count else 0 end)
-            as count_30,
         sum(case when usage_days.usage_date > looked_back.landmark_date - 60 then usage_days.usage_count else 0 end)
             as count_60,
-        sum(
-            case
-                when
-                    usage_days.usage_date <= looked_back.landmark_date - 60
-                    and usage_days.usage_date > looked_back.landmark_date - 120
-                    then usage_days.usage_count
-                else 0
-            end
-        ) as count_60_before,
         max(case when usage_days.usage_date > looked_back.landmark_date - 60 then usage_days.active_user_count end)
-            as active_user_count,
-        max(usage_days.usage_date) as last_usage_date
+            as active_user_count
     from looked_back
     inner join usage_days
         on looked_back.account_id = usage_days.account_id and looked_back.usage_month = usage_days.usage_month
@@ -87,21 +75,10 @@ select
     churn_landmarks.account_id,
     churn_landmarks.landmark_date,
     case
-        when starts.first_usage_date <= churn_landmarks.landmark_date then coalesce(windows.count_60, 0)
-    end as count_60,
-    case
-        when starts.first_usage_date <= churn_landmarks.landmark_date - 120
-            then ln((coalesce(windows.count_60, 0) + 1) / (coalesce(windows.count_60_before, 0) + 1))
-    end as usage_trend,
-    case
         when starts.first_usage_date <= churn_landmarks.landmark_date - 90
             then ln((coalesce(windows.count_60, 0) / 60.0 + 0.02) / (starts.start_daily_count + 0.02))
     end as usage_against_start,
-    windows.active_user_count,
-    case
-        when starts.first_usage_date <= churn_landmarks.landmark_date
-            then coalesce({{ days_between('windows.last_usage_date', 'churn_landmarks.landmark_date') }}, 150)
-    end as days_since_usage
+    windows.active_user_count
 from churn_landmarks
 left join starts on churn_landmarks.account_id = starts.account_id
 left join windows

@@ -9,7 +9,6 @@ import numpy as np
 import pyarrow as pa
 
 from segment_signals.learning import (
-    CATEGORY,
     Columns,
     Examples,
     Feature,
@@ -24,11 +23,9 @@ from segment_signals.learning import (
 from segment_signals.learning.examples import group_codes
 from segment_signals.learning.quality import Metric
 from segment_signals.statistics.arrays import Bools, Floats, Integers
-from segment_signals.statistics.intervals import wilson_interval
 
 NAME = "churn_risk"
 TARGET = "gives notice of churn or contraction"
-SEGMENT = "segment"
 MODELS_SCHEMA = pa.schema(
     [
         ("model_version", pa.string()),
@@ -43,8 +40,11 @@ MODELS_SCHEMA = pa.schema(
         ("first_example_date", pa.date32()),
         ("last_example_date", pa.date32()),
         ("example_count", pa.int64()),
-        ("customer_count", pa.int64()),
-        ("notice_count", pa.int64()),
+        ("lead_count", pa.int64()),
+        ("conversion_count", pa.int64()),
+        ("calibration_slope", pa.float64()),
+        ("calibration_slope_low", pa.float64()),
+        ("calibration_slope_high", pa.float64()),
         ("leakage_alarms", pa.string()),
         ("decision", pa.string()),
         ("definitions_hash", pa.string()),
@@ -99,21 +99,19 @@ Seed = Sequence[tuple[str, str, str, str, str]]
 
 @dataclass(frozen=True)
 class Landmarks:
-    """Rows of the mart churn_features, sorted by day and account, of customers that have not given notice by the day."""
+    """Rows of the mart churn_features, sorted by day and account. `dimensions`: its segments, told apart only."""
 
     rows: pa.Table
     features: tuple[Feature, ...]
+    dimensions: tuple[str, ...]
     labels: Mapping[str, str]
 
     @classmethod
     def of(cls, rows: pa.Table, seed: Seed, dimensions: Sequence[str]) -> "Landmarks":
         """Landmarks from the mart, the seed `churn_score_features` and the names of the dimensions."""
-        named = [Feature(name, group, kind, known) for name, _, group, kind, known in seed]
-        segments = [Feature(name, SEGMENT, CATEGORY) for name in dimensions if name in rows.column_names]
-        labels = {name: label for name, label, *_ in seed} | {name: name.replace("_", " ") for name in dimensions}
-        kept = tuple(feature for feature in (*named, *segments) if feature.name in rows.column_names)
+        features = tuple(Feature(name, group, kind, known) for name, _, group, kind, known in seed)
         ordered = rows.sort_by([("landmark_date", "ascending"), ("account_id", "ascending")])
-        return cls(ordered, kept, labels)
+        return cls(ordered, features, tuple(dimensions), {name: label for name, label, *_ in seed})
 
     def where(self, mask: Bools) -> "Landmarks":
         """The rows of a mask."""
@@ -159,7 +157,8 @@ def churn_models(
         definitions_hash: of the definitions in force.
 
     Returns:
-        Table of `MODELS_SCHEMA`, one row. A model that says no more than the base rate is refused as `no_skill`.
+        Table of `MODELS_SCHEMA`, one row. A model whose log loss is not below the base rate's, or whose AUC may
+        be that of chance, is refused as `no_skill`.
     """
     on = registry.number_of(as_of)
     horizon = int(parameters["churn_horizon_days"])
@@ -172,6 +171,7 @@ def churn_models(
     refusal = _refused(trained, metrics)
     text = registry.to_json(trained.model) if trained.model is not None and refusal is None else None
     version = registry.version(NAME, as_of, text) if text is not None else None
+    slope = next((metric for metric in metrics if metric.name == "calibration_slope"), None)
     card = registry.model_card(
         "Churn risk", version or "refused", trained, as_of, horizon, TARGET, definitions_hash, landmarks.labels, metrics
     )
@@ -190,8 +190,11 @@ def churn_models(
         "first_example_date": registry.day(int(closed.at.min())) if len(closed) else None,
         "last_example_date": registry.day(int(closed.at.max())) if len(closed) else None,
         "example_count": len(closed),
-        "customer_count": len(np.unique(closed.entity)),
-        "notice_count": len(np.unique(closed.entity[closed.label > 0])),
+        "lead_count": len(np.unique(closed.entity)),
+        "conversion_count": len(np.unique(closed.entity[closed.label > 0])),
+        "calibration_slope": None if slope is None else slope.value,
+        "calibration_slope_low": None if slope is None else slope.low,
+        "calibration_slope_high": None if slope is None else slope.high,
         "leakage_alarms": "; ".join(f"{alarm.feature} ({alarm.rule}, AUC {alarm.auc:.3f})" for alarm in trained.alarms)
         or None,
         "decision": trained.decision or None,
@@ -207,10 +210,16 @@ def _refused(trained: Trained, metrics: Sequence[Metric]) -> tuple[str, str] | N
     if trained.refusal is not None:
         told = trained.refusal.sentence.replace("conversions", "notices").replace("have converted", "gave notice")
         return trained.refusal.code, told.replace("records", "customers")
-    skill = next((metric for metric in metrics if metric.name == "log_loss_skill"), None)
-    if skill is None or skill.low <= 0:
-        said = "" if skill is None else f": log loss skill {skill.value:.3f} ({skill.low:.3f} to {skill.high:.3f})"
-        return "no_skill", f"Out of time the model says no more than the base rate does{said}. Nobody is ranked."
+    found = {metric.name: metric for metric in metrics}
+    skill, auc = found.get("log_loss_skill"), found.get("roc_auc")
+    if skill is None or auc is None:
+        return "no_skill", "Out of time nobody gave notice, or everybody did: the model cannot be tested."
+    if skill.value <= 0 or auc.low <= 0.5:
+        return "no_skill", (
+            "Out of time the model is not above the base rate: log loss skill "
+            f"{skill.value:.3f} ({skill.low:.3f} to {skill.high:.3f}), AUC {auc.value:.2f} ({auc.low:.2f} to "
+            f"{auc.high:.2f}). Nobody is ranked."
+        )
     return None
 
 
@@ -235,12 +244,10 @@ def _tested(
         }
         for number, score, told in _bins(probability, test.label)
     ]
-    told = {"log_loss", "log_loss_skill", "base_rate", "roc_auc", "calibration_slope"}
+    segment_metrics = {"log_loss", "log_loss_skill", "base_rate", "roc_auc", "calibration_slope"}
     strata = strata_of(np.asarray(kept["days_to_renewal"].cast(pa.float64()).to_numpy(), dtype=np.float64))
     names = {"renewal": strata}
-    names |= {
-        feature.name: kept[feature.name].to_pylist() for feature in known.features if feature.feature_group == SEGMENT
-    }
+    names |= {name: kept[name].to_pylist() for name in known.dimensions}
     for dimension, segments in names.items():
         of = np.array([str(segment) for segment in segments])
         for segment in np.unique(of):
@@ -249,7 +256,7 @@ def _tested(
             rows += [
                 _row(trained.tested.split, dimension, str(segment), metric, minimum)
                 for metric in found
-                if metric.name in told or metric.name.startswith("false_")
+                if metric.name in segment_metrics or metric.name.startswith("false_")
             ]
     return whole, rows
 
@@ -352,14 +359,9 @@ def churn_risk(
     if scores is not None:
         probability[open_rows] = scores.probability
     days, arr = today.number("days_to_renewal"), today.number("arr_amount")
-    reason = np.where(open_rows, model["reason"], "notice_given")
     told = "It has given notice already: nothing is left to predict."
-    caveat = np.where(open_rows, model["caveat"], told)
-    band = np.select(
-        [probability >= parameters["churn_high_band"], probability >= parameters["churn_medium_band"], probability >= 0],
-        ["high", "medium", "low"],
-        default="",
-    )
+    bounds = [parameters["churn_high_band"], parameters["churn_medium_band"], 0.0]
+    band = np.select([probability >= bound for bound in bounds], ["high", "medium", "low"], default="")
     columns = {
         "as_of_date": [as_of] * n,
         "account_id": today.rows["account_id"].to_pylist(),
@@ -371,8 +373,8 @@ def churn_risk(
         "days_to_renewal": [None if np.isnan(day) else int(day) for day in days],
         "renewal_stratum": strata_of(days),
         "model_version": [model["model_version"] if is_open else None for is_open in open_rows],
-        "reason": reason.tolist(),
-        "caveat": caveat.tolist(),
+        "reason": [model["reason"] if is_open else "notice_given" for is_open in open_rows],
+        "caveat": [model["caveat"] if is_open else told for is_open in open_rows],
     }
     return pa.Table.from_pydict(columns, schema=RISK_SCHEMA)
 
