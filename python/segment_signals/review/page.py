@@ -21,7 +21,7 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from segment_signals.review import headline, registers, segments, sentences, signals, trends, velocity, views, words
+from segment_signals.review import headline, registers, retention, segments, sentences, signals, trends, velocity, views, words
 from segment_signals.review.facts import Facts, read_facts
 
 HERE = Path(__file__).parent
@@ -57,6 +57,7 @@ def render_review(tables: Mapping[str, pd.DataFrame], *, dataset: str) -> str:
         script=Markup((HERE / "page.js").read_text(encoding="utf-8")),
         **_context(facts),
         signals=signals.view(facts, tables),
+        retention=retention.view(facts, tables),
     )
     return re.sub(r"\n\s*\n+", "\n", page)
 
