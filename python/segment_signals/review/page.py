@@ -21,7 +21,18 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from segment_signals.review import headline, registers, retention, segments, sentences, signals, trends, velocity, views, words
+from segment_signals.review import (
+    headline,
+    registers,
+    retention,
+    segments,
+    sentences,
+    signals,
+    trends,
+    velocity,
+    views,
+    words,
+)
 from segment_signals.review.facts import Facts, read_facts
 
 HERE = Path(__file__).parent

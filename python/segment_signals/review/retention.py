@@ -51,6 +51,13 @@ QUALITY = (
     ("log_loss_skill", "Log loss below that of the base rate", "share"),
     ("calibration_slope", "Calibration slope (1: risks come true)", "share"),
 )
+RENEWALS = (
+    "any month",
+    "renewal within 60 days",
+    "renewal in 61 to 180 days",
+    "renewal later",
+    "renewal unknown",
+)
 WIDTH, HEIGHT, LEFT, BOTTOM = 430, 190, 38, 24
 
 
@@ -134,12 +141,15 @@ def _segments(facts: Facts, rows: Sequence[Row], of: Row | None) -> list[dict[st
     same = [row for row in rows if row["period"] == of["period"] and row["window_name"] == of["window_name"]]
     top = max([1.2, *(min(float(row["nrr_high"]), 2.0) for row in same)])
     blocks = []
-    for dimension in facts.dimensions:
-        own = [row for row in same if row["dimension"] == dimension.code]
+    # Those of the funnel first, in its order; a dataset without a funnel has segments of its customers all the same.
+    codes = [dimension.code for dimension in facts.dimensions]
+    codes += sorted({str(row["dimension"]) for row in same} - {TOTAL, *codes})
+    for code in codes:
+        own = [row for row in same if row["dimension"] == code]
         if own:
             ordered = sorted(own, key=lambda row: (-float(row["nrr"]), str(row["segment"])))
             shown = [_segment_row(row, of, top) for row in [of, *ordered]]
-            blocks.append({"term": term(facts, "dimension", dimension.code), "rows": shown})
+            blocks.append({"term": term(facts, "dimension", code), "rows": shown})
     return blocks
 
 
@@ -193,7 +203,10 @@ def _cohorts(facts: Facts, rows: Sequence[Row]) -> list[dict[str, Any]]:
     figures = []
     for value, title in (("survival", "Customers left"), ("revenue", "Revenue left")):
         middle = "survival_rate" if value == "survival" else "revenue_retention"
-        points = [(int(row["age_months"]), *(float(row[name]) for name in _limits(value, middle))) for row in together]
+        points = [
+            (int(row["age_months"]), float(row[middle]), float(row[f"{value}_low"]), float(row[f"{value}_high"]))
+            for row in together
+        ]
         lines = _starts(rows, middle)
         if len(points) > 1:
             last = points[-1]
@@ -214,10 +227,6 @@ def _cohorts(facts: Facts, rows: Sequence[Row]) -> list[dict[str, Any]]:
     return figures
 
 
-def _limits(value: str, middle: str) -> tuple[str, str, str]:
-    return middle, f"{value}_low", f"{value}_high"
-
-
 def _starts(rows: Sequence[Row], column: str) -> list[tuple[str, list[tuple[int, float]]]]:
     cohorts: dict[Period, list[tuple[int, float]]] = {}
     for row in rows:
@@ -234,7 +243,9 @@ def _curve(
 ) -> Markup:
     """A band with its line, steps from month to month, and a thin line for every start quarter."""
     last = max(point[0] for point in points)
-    top = max(1.05, min(1.5, max([point[3] for point in points] + [value for _, own in lines for _, value in own])))
+    highest = max([point[3] for point in points] + [value for _, own in lines for _, value in own])
+    step = 0.5 if highest <= 1.5 else charts.ceiling([highest]) / 4
+    top = max(1.05, highest)
 
     def x(age: float) -> str:
         return f"{LEFT + (WIDTH - LEFT - 8) * age / max(last, 1):.1f}"
@@ -246,18 +257,22 @@ def _curve(
         path = f"M{x(pairs[0][0])},{y(pairs[0][1])}"
         return path + "".join(f"H{x(age)}V{y(share)}" for age, share in pairs[1:])
 
-    parts = [Markup('<svg class="chart curve" viewBox="0 0 {} {}" role="img" aria-label="{}">').format(WIDTH, HEIGHT, label)]
-    for tick in (0.0, 0.5, 1.0):
+    parts = [
+        Markup('<svg class="chart curve" viewBox="0 0 {} {}" role="img" aria-label="{}">').format(WIDTH, HEIGHT, label)
+    ]
+    for tick in [step * number for number in range(int(top / step) + 1)]:
         parts.append(
-            Markup('<line class="rule" x1="{}" x2="{}" y1="{}" y2="{}"/><text x="{}" y="{}" dy=".35em">{}</text>').format(
-                LEFT, WIDTH - 8, y(tick), y(tick), LEFT - 6, y(tick), f"{100 * tick:.0f} %"
-            )
+            Markup(
+                '<line class="rule" x1="{}" x2="{}" y1="{}" y2="{}"/><text x="{}" y="{}" dy=".35em">{}</text>'
+            ).format(LEFT, WIDTH - 8, y(tick), y(tick), LEFT - 6, y(tick), f"{100 * tick:.0f} %")
         )
     for age in range(0, last + 1, 6 if last > 6 else 2):
         parts.append(Markup('<text class="x" x="{}" y="{}">{}</text>').format(x(age), HEIGHT - 6, age))
     upper = [(age, high) for age, _, _, high in points]
     lower = [(age, low) for age, _, low, _ in points]
-    back = "".join(f"V{y(low)}H{x(lower[at - 1][0] if at else age)}" for at, (age, low) in reversed(list(enumerate(lower))))
+    back = "".join(
+        f"V{y(low)}H{x(lower[at - 1][0] if at else age)}" for at, (age, low) in reversed(list(enumerate(lower)))
+    )
     parts.append(Markup('<path class="band" d="{}{}Z"/>').format(Markup(steps(upper)), Markup(back)))
     for name, own in lines:
         parts.append(Markup('<path class="start" d="{}"><title>{}</title></path>').format(Markup(steps(own)), name))
@@ -279,13 +294,17 @@ def _patterns(facts: Facts, rows: Sequence[Row]) -> list[tuple[Term, str]]:
         weak = f" Directional: {row['caveat']}." if row["evidence"] == "directional" else ""
         text = (
             f"{row['segment']}: its win rate is {wins} than the rest's by "
-            f"{words.points(abs(row['win_difference']), 1)} points, and in the year up to the end of "
+            f"{_size(row['win_difference'])} points, and in the year up to the end of "
             f"{row['period'].label} it kept {keeps} of its customers, by "
-            f"{words.points(abs(row['retention_difference']), 1)} points "
+            f"{_size(row['retention_difference'])} points "
             f"({words.points(row['retention_low'], 1)} to {words.points(row['retention_high'], 1)}).{weak}"
         )
         found.append((term(facts, "dimension", str(row["dimension"])), text))
     return found
+
+
+def _size(difference: float) -> str:
+    return f"{100 * abs(difference):.1f}"
 
 
 def _economics(facts: Facts, rows: Sequence[Row]) -> list[dict[str, Any]]:
@@ -326,13 +345,17 @@ def _risk(
     if models.empty:
         return None
     model = models.iloc[0]
-    of = quality[(quality["model_name"] == "churn_risk") & (quality["dimension"] == "all")].set_index("metric")
+    of = quality[(quality["model_name"] == "churn_risk") & (quality["dimension"] == "all")]
+    measured: dict[str, Any] = {str(row["metric"]): row for row in of.to_dict("records")}
     rows = []
     for name, label, kind in QUALITY:
-        if name in of.index and pd.notna(of.loc[name, "value"]):
-            values = [float(of.loc[name, side]) for side in ("value", "low", "high")]
-            told = [words.percent(v) + f"{NBSP}%" if kind == "rate" else f"{v:.2f}" for v in values]
-            rows.append((label, told[0], f"{told[1]} to {told[2]}", words.count(of.loc[name, "n"])))
+        if name in measured and pd.notna(measured[name]["value"]):
+            values = [float(measured[name][side]) for side in ("value", "low", "high")]
+            told = [
+                words.percent(v) + f"{NBSP}%" if kind == "rate" else f"{v:.2f}".replace("-", words.MINUS)
+                for v in values
+            ]
+            rows.append((label, told[0], f"{told[1]} to {told[2]}", words.count(measured[name]["n"])))
     bands = []
     for band in ("high", "medium", "low"):
         own = risks[risks["risk_band"] == band]
@@ -348,8 +371,9 @@ def _risk(
         "sentence": str(model["caveat"])
         if model["status"] == "refused"
         else (
-            f"Learned from {words.count(model['example_count'])} month ends of {words.count(model['lead_count'])} customers, "
-            f"{words.count(model['conversion_count'])} of whom gave notice within {int(model['horizon_days'])} days."
+            f"Learned from {words.count(model['example_count'])} month ends of {words.count(model['lead_count'])} "
+            f"customers, {words.count(model['conversion_count'])} of whom gave notice within "
+            f"{int(model['horizon_days'])} days."
         ),
         "rows": rows,
         "bands": bands,
@@ -361,10 +385,11 @@ def _risk(
 def _strata(quality: pd.DataFrame) -> list[tuple[str, str, str, str]]:
     of = quality[(quality["model_name"] == "churn_risk") & (quality["dimension"] == "renewal")]
     found = []
-    for stratum, rows in of.groupby("segment", sort=True):
-        values = rows.set_index("metric")
-        rate, auc = (values["value"].get(name) for name in ("base_rate", "roc_auc"))
-        if rate is not None and pd.notna(rate):
-            told = f"{auc:.2f}" if auc is not None and pd.notna(auc) else ""
-            found.append((str(stratum), words.count(values["n"].get("base_rate")), words.percent(float(rate)), told))
+    for stratum in RENEWALS:
+        values: dict[str, Any] = {str(row["metric"]): row for row in of[of["segment"] == stratum].to_dict("records")}
+        rate = values.get("base_rate")
+        if rate is not None and pd.notna(rate["value"]):
+            auc = values.get("roc_auc")
+            told = f"{auc['value']:.2f}" if auc is not None and pd.notna(auc["value"]) else ""
+            found.append((stratum, words.count(rate["n"]), words.percent(float(rate["value"])), told))
     return found
