@@ -80,6 +80,42 @@ scenario_changes as (
     select * from {{ ref('scenario_changes') }}
 ),
 
+spend_channels as (
+    select * from {{ ref('spend_channels') }}
+),
+
+retention_parameters as (
+    select * from {{ ref('retention_parameters') }}
+),
+
+churn_score_features as (
+    select * from {{ ref('churn_score_features') }}
+),
+
+score_features as (
+    select * from {{ ref('score_features') }}
+),
+
+score_points as (
+    select * from {{ ref('score_points') }}
+),
+
+page_weights as (
+    select * from {{ ref('page_weights') }}
+),
+
+score_bands as (
+    select * from {{ ref('score_bands') }}
+),
+
+title_seniority as (
+    select * from {{ ref('title_seniority') }}
+),
+
+late_attributes as (
+    select * from {{ ref('late_attributes') }}
+),
+
 -- The rule says all that gives the definition its meaning, and no comment: the hash is taken over it.
 unioned as (
     select
@@ -251,6 +287,81 @@ unioned as (
         'each lever alone and all four together' as rule,
         valid_from
     from scenario_changes
+    union all
+    select
+        'spend_channel' as kind,
+        channel || ', ' || dimension as code,
+        channel as label,
+        'paid for ' || segment || ' of ' || dimension as rule,
+        valid_from
+    from spend_channels
+    union all
+    select
+        'retention_parameter' as kind,
+        parameter as code,
+        parameter as label,
+        value::string as rule,
+        valid_from
+    from retention_parameters
+    union all
+    select
+        'churn_feature' as kind,
+        feature as code,
+        label,
+        feature_group || ', ' || kind || ', known at ' || known as rule,
+        valid_from
+    from churn_score_features
+    union all
+    select
+        'score_feature' as kind,
+        feature as code,
+        label,
+        feature_group || ', ' || kind || ', known at ' || coalesce(known, 'nobody has said') as rule,
+        valid_from
+    from score_features
+    union all
+    select
+        'score_points' as kind,
+        component || ': ' || signal || ' ' || coalesce(
+            source_value,
+            'from ' || coalesce(lower_bound::string, 'any') || ' to below ' || coalesce(upper_bound::string, 'any')
+        ) as code,
+        signal as label,
+        points || ' points of ' || component as rule,
+        valid_from
+    from score_points
+    union all
+    select
+        'page_weight' as kind,
+        page_prefix as code,
+        page_prefix as label,
+        weight || ' points a visit' as rule,
+        valid_from
+    from page_weights
+    union all
+    select
+        'score_band' as kind,
+        score || ': ' || band as code,
+        band as label,
+        'from ' || lower_bound || ' on' as rule,
+        valid_from
+    from score_bands
+    union all
+    select
+        'title_seniority' as kind,
+        pattern as code,
+        seniority as label,
+        seniority || ', order ' || seniority_order as rule,
+        valid_from
+    from title_seniority
+    union all
+    select
+        'late_attribute' as kind,
+        pattern as code,
+        pattern as label,
+        'written once somebody has talked to the lead' as rule,
+        valid_from
+    from late_attributes
 )
 
 select

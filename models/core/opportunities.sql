@@ -52,20 +52,15 @@ linked as (
 
 -- One deal of several records: each attribute is the first filled one, of the source named first.
 merged as (
-    select
-        linked.entity_id as opportunity_id,
-        {%- for column in [
-            'account_id', 'person_id', 'owner_id', 'product_id', 'campaign_id', 'pipeline', 'source_stage',
-            'source_opportunity_type', 'lead_source', 'loss_reason', 'competitor', 'forecast_category', 'currency',
-        ] + custom_columns('opportunities') + ['source_amount', 'probability', 'is_closed', 'is_won', 'close_date'] %}
-        {{ first_filled(column) }},
-        {%- endfor %}
-        count(*) as record_count,
-        bool_and(coalesce(is_deleted, false)) as is_deleted,
-        min(created_at) as created_at,
-        min(closed_at) as closed_at
-    from linked
-    group by linked.entity_id
+    {{ merged_records('linked', 'opportunity_id', [
+        'account_id', 'person_id', 'owner_id', 'product_id', 'campaign_id', 'pipeline', 'source_stage',
+        'source_opportunity_type', 'lead_source', 'loss_reason', 'competitor', 'forecast_category', 'currency',
+    ] + custom_columns('opportunities') + ['source_amount', 'probability', 'is_closed', 'is_won', 'close_date'], {
+        'record_count': 'count(*)',
+        'is_deleted': 'bool_and(coalesce(is_deleted, false))',
+        'created_at': 'min(created_at)',
+        'closed_at': 'min(closed_at)',
+    }) }}
 ),
 
 resolved as (

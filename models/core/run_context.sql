@@ -22,10 +22,12 @@ select
         definitions_hash.definitions_hash
         || '{{ var("reporting_timezone") }}|{{ var("reporting_currency") }}|{{ var("fiscal_year_start_month") }}'
         || '|{{ tojson(var("dimensions")) }}|{{ tojson(var("spine")) }}'
+        || '|{{ var("lead_target_stage") }}|{{ tojson(var("lead_attributes")) }}'
     ) as definitions_hash,
     context.code_version,
     '{{ var("reporting_timezone") }}' as reporting_timezone,
     '{{ var("reporting_currency") }}' as reporting_currency,
+    '{{ var("lead_target_stage") }}' as lead_target_stage,
     '{{ var("releases_dir") }}' as releases_dir,
     {{ "'" ~ var("restatement_reason") | replace("'", "''") ~ "'" if var("restatement_reason") else "null::string" }}
         as restatement_reason,

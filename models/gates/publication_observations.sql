@@ -8,6 +8,8 @@
     'win_loss': ['share', 'low', 'high', 'previous_share'],
     'win_loss_patterns': ['win_rate', 'rest_win_rate'],
     'pipeline_movement': ['missing_amount_share', 'largest_deal_share'],
+    'revenue_retention': ['grr', 'grr_low', 'grr_high', 'logo_retention', 'logo_low', 'logo_high'],
+    'retention_cohorts': ['survival_rate', 'survival_low', 'survival_high'],
 } -%}
 {%- set intervals = {
     'funnel_conversion': ['conversion_rate', 'conversion_low', 'conversion_high'],
@@ -24,6 +26,11 @@
     'lever_signals': ['value', 'low', 'high'],
     'pipeline_coverage': ['amount', 'amount', 'amount'],
     'pipeline_forecast': ['p50_amount', 'p10_amount', 'p90_amount'],
+    'revenue_retention': ['nrr', 'nrr_low', 'nrr_high'],
+    'retention_cohorts': ['survival_rate', 'survival_low', 'survival_high'],
+    'unit_economics': ['value', 'low', 'high'],
+    'customer_scorecards': ['value', 'low', 'high'],
+    'retention_contrasts': ['difference', 'low', 'high'],
 } -%}
 {#- The movement of the pipeline is bookkeeping: amounts without an interval. -#}
 {%- set values = dict(intervals, **{'pipeline_movement': ['closing_amount']}) -%}
@@ -59,6 +66,8 @@ funnel_bottlenecks as (
 
 {%- for table in [
     'pipeline_movement_facts', 'pipeline_movement', 'pipeline_stage_map', 'win_loss', 'win_loss_patterns',
+    'churn_models', 'churn_risk', 'churn_contributions', 'retention_contrasts',
+    'revenue_retention_facts', 'revenue_retention', 'retention_cohorts', 'unit_economics', 'customer_scorecards',
 ] %}
 {{ table }} as (
     select * from {{ ref(table) }}
@@ -81,6 +90,14 @@ pipeline_forecast as (
     select * from {{ ref('pipeline_forecast') }}
 ),
 
+{% for table in [
+    'lead_models', 'lead_score_history', 'lead_calendar', 'score_contributions', 'model_quality',
+] %}
+{{ table }} as (
+    select * from {{ ref(table) }}
+),
+
+{% endfor -%}
 published_segments as (
     select distinct
         dimension,
@@ -100,6 +117,190 @@ run_context as (
 
 thresholds as (
     {{ evidence_thresholds() }}
+),
+
+-- The training in force: the newest one.
+current_models as (
+    select *
+    from lead_models
+    qualify row_number() over (order by trained_on_date desc) = 1
+),
+
+contribution_sums as (
+    select
+        as_of_date,
+        model_version,
+        entity_id,
+        sum(contribution::decimal(38, 18)) as contribution
+    from score_contributions
+    group by as_of_date, model_version, entity_id
+),
+
+today_scores as (
+    select lead_score_history.*
+    from lead_score_history
+    inner join lead_calendar on lead_score_history.as_of_date = lead_calendar.snapshot_date
+    where lead_calendar.is_current
+),
+
+churn_sums as (
+    select
+        entity_id,
+        sum(contribution::decimal(38, 18)) as contribution
+    from churn_contributions
+    group by entity_id
+),
+
+-- Contributions are the log-odds of the probability, or the composite score, in parts.
+score_observations as (
+    select
+        'contribution_conservation' as check_name,
+        'lead_score' as subject,
+        count(*) as row_count,
+        count(*) filter (
+            where coalesce(abs(contribution_sums.contribution - case
+                when today_scores.probability > 0 and today_scores.probability < 1
+                    then ln(today_scores.probability) - ln(1 - today_scores.probability)
+            end), 1) > 1e-6
+        ) as defect_count,
+        'leads have contributions that do not add up to their probability' as detail
+    from today_scores
+    left join contribution_sums
+        on
+            today_scores.person_id = contribution_sums.entity_id
+            and today_scores.model_version = contribution_sums.model_version
+    where today_scores.probability is not null
+    union all
+    select
+        'contribution_conservation' as check_name,
+        'composite' as subject,
+        count(*) as row_count,
+        count(*) filter (
+            where coalesce(abs(contribution_sums.contribution - today_scores.composite_score), 1) > 1e-5
+        ) as defect_count,
+        'leads have contributions that do not add up to their composite' as detail
+    from today_scores
+    left join contribution_sums
+        on today_scores.person_id = contribution_sums.entity_id and contribution_sums.model_version = 'composite'
+    union all
+    select
+        'contribution_conservation' as check_name,
+        'churn_risk' as subject,
+        count(*) as row_count,
+        count(*) filter (
+            where coalesce(abs(churn_sums.contribution - case
+                when churn_risk.probability > 0 and churn_risk.probability < 1
+                    then ln(churn_risk.probability) - ln(1 - churn_risk.probability)
+            end), 1) > 1e-6
+        ) as defect_count,
+        'customers have contributions that do not add up to their probability' as detail
+    from churn_risk
+    left join churn_sums on churn_risk.account_id = churn_sums.entity_id
+    where churn_risk.probability is not null
+    union all
+    select
+        'rates_in_range' as check_name,
+        'churn_risk' as subject,
+        count(*) as row_count,
+        count(*) filter (
+            where probability not between 0 and 1 or (probability is null) <> (reason is not null)
+        ) as defect_count,
+        'customers have a risk outside 0 to 1, or none and no reason' as detail
+    from churn_risk
+    union all
+    select
+        'rates_in_range' as check_name,
+        'lead_scores' as subject,
+        count(*) as row_count,
+        count(*) filter (
+            where
+            probability not between 0 and 1 or composite_score not between 0 and 100
+            or (probability is null and reason is null)
+        ) as defect_count,
+        'leads have a score outside its range, or none and no reason' as detail
+    from lead_score_history
+    union all
+    select
+        'interval_order' as check_name,
+        'model_quality' as subject,
+        count(*) as row_count,
+        count(*) filter (where low > value + 1e-9 or high < value - 1e-9) as defect_count,
+        'metrics have an interval that misses the value' as detail
+    from model_quality
+),
+
+-- What speaks against the model in force: it flags, and the rows say so too.
+model_observations as (
+    select
+        'model_refused' as check_name,
+        'lead_score' as subject,
+        count(*) filter (where status = 'refused')::double as observed,
+        sum(lead_count)::bigint as row_count,
+        count(*) filter (where status = 'refused') as defect_count,
+        coalesce(max(caveat), 'the lead score has a model of ' || max(trained_on_date)) as detail
+    from current_models
+    union all
+    select
+        'model_refused' as check_name,
+        'churn_risk' as subject,
+        count(*) filter (where status = 'refused')::double as observed,
+        sum(lead_count)::bigint as row_count,
+        count(*) filter (where status = 'refused') as defect_count,
+        coalesce(max(caveat), 'the churn risk has a model of ' || max(trained_on_date)) as detail
+    from churn_models
+    union all
+    select
+        'leakage_alarms' as check_name,
+        'churn_risk' as subject,
+        count(leakage_alarms)::double as observed,
+        sum(lead_count)::bigint as row_count,
+        count(leakage_alarms) as defect_count,
+        coalesce(max(leakage_alarms), 'no feature seems to know the outcome') as detail
+    from churn_models
+    union all
+    select
+        'leakage_alarms' as check_name,
+        'lead_score' as subject,
+        count(leakage_alarms)::double as observed,
+        sum(lead_count)::bigint as row_count,
+        count(leakage_alarms) as defect_count,
+        coalesce(max(leakage_alarms), 'no feature seems to know the outcome') as detail
+    from current_models
+    union all
+    select
+        'model_age_days' as check_name,
+        'lead_score' as subject,
+        max({{ days_between('current_models.last_example_date', 'run_context.as_of_date') }})::double as observed,
+        count(current_models.last_example_date) as row_count,
+        0 as defect_count,
+        'days since the newest example that the model learned from' as detail
+    from current_models
+    cross join run_context
+    union all
+    select
+        'score_stability' as check_name,
+        'lead_score' as subject,
+        max(value) as observed,
+        coalesce(max(n), 0) as row_count,
+        0 as defect_count,
+        'population stability index of the scores against those learned from; 0.25 is a rule of thumb' as detail
+    from model_quality
+    where split = 'today' and metric = 'psi' and model_name = 'lead_score'
+    union all
+    select
+        'calibration_slope' as check_name,
+        'lead_score' as subject,
+        abs(max(value) - 1) as observed,
+        coalesce(max(n), 0) as row_count,
+        0 as defect_count,
+        format(
+            'calibration slope of the last months is {} from 1',
+            coalesce(round(abs(max(value) - 1), 3)::string, 'an unknown distance')
+        ) as detail
+    from model_quality
+    where
+        split = 'backtest' and metric = 'calibration_slope' and model_name = 'lead_score'
+        and dimension = 'all'
 ),
 
 rate_observations as (
@@ -137,6 +338,27 @@ rate_observations as (
         'cells have a rate outside 0 to 1' as detail
     from lever_signals
     where lever = 'win_rate'
+    union all
+    select
+        'rates_in_range' as check_name,
+        'customer_scorecards' as subject,
+        count(*) as row_count,
+        count(*) filter (where value not between 0 and 1 or low not between 0 and 1 or high not between 0 and 1)
+            as defect_count,
+        'cells have a rate outside 0 to 1' as detail
+    from customer_scorecards
+    where unit = 'rate'
+    union all
+    select
+        'interval_order' as check_name,
+        'revenue_retention_gross' as subject,
+        count(*) as row_count,
+        count(*) filter (
+            where grr_low > grr + 1e-12 or grr_high < grr - 1e-12 or grr > nrr + 1e-12 or grr_low is null
+        ) as defect_count,
+        'cells have a gross retention outside its interval, or above the net one' as detail
+    from revenue_retention
+    where grr is not null
     union all
     select
         'interval_order' as check_name,
@@ -314,7 +536,76 @@ movement_observations as (
             = next_period.period_start
 ),
 
+-- The bridge of recurring revenue: to the cent, within each window, and from one period to the next.
+bridge_observations as (
+    select
+        'movement_conservation' as check_name,
+        'revenue_retention' as subject,
+        count(*) as row_count,
+        count(*) filter (
+            where
+            current_window.opening_arr_amount + current_window.new_amount + current_window.expansion_amount
+            + current_window.reactivation_amount - current_window.contraction_amount - current_window.churn_amount
+            <> current_window.closing_arr_amount
+            or (
+                current_window.window_name = 'period' and not current_window.is_unfinished
+                and {{ period_end('current_window.period_grain', 'current_window.period_start') }}
+                <= run_context.as_of_date
+                and coalesce(next_window.opening_arr_amount, 0) <> current_window.closing_arr_amount
+            )
+        ) as defect_count,
+        'cells of recurring revenue do not add up' as detail
+    from revenue_retention_facts as current_window
+    cross join run_context
+    left join revenue_retention_facts as next_window
+        on
+            current_window.period_grain = next_window.period_grain
+            and current_window.dimension = next_window.dimension
+            and current_window.segment = next_window.segment
+            and current_window.window_name = next_window.window_name
+            and {{ period_end('current_window.period_grain', 'current_window.period_start') }}
+            = next_window.period_start
+),
+
+bridge_totals as (
+    select
+        period_grain,
+        period_start,
+        window_name,
+        dimension,
+        sum(opening_arr_amount) as opening_arr_amount,
+        sum(kept_arr_amount) as kept_arr_amount,
+        sum(cohort_arr_amount) as cohort_arr_amount,
+        sum(closing_arr_amount) as closing_arr_amount,
+        sum(opening_count) as opening_count
+    from revenue_retention_facts
+    group by period_grain, period_start, window_name, dimension
+),
+
 segment_observations as (
+    select
+        'segment_conservation' as check_name,
+        'revenue_retention' as subject,
+        count(*) as row_count,
+        count(*) filter (
+            where
+            totals.opening_count is null
+            or segments.opening_arr_amount <> totals.opening_arr_amount
+            or segments.kept_arr_amount <> totals.kept_arr_amount
+            or segments.cohort_arr_amount <> totals.cohort_arr_amount
+            or segments.closing_arr_amount <> totals.closing_arr_amount
+            or segments.opening_count <> totals.opening_count
+        ) as defect_count,
+        'totals are not the sum of their segments' as detail
+    from bridge_totals as segments
+    left join bridge_totals as totals
+        on
+            segments.period_grain = totals.period_grain
+            and segments.period_start = totals.period_start
+            and segments.window_name = totals.window_name
+            and totals.dimension = 'all'
+    where segments.dimension <> 'all'
+    union all
     select
         'segment_conservation' as check_name,
         'pipeline_movement' as subject,
@@ -420,6 +711,8 @@ counted as (
     union all
     select * from movement_observations
     union all
+    select * from bridge_observations
+    union all
     select * from interval_observations
     union all
     select * from sample_observations
@@ -433,6 +726,8 @@ counted as (
     select * from personal_observations
     union all
     select * from forecast_observations
+    union all
+    select * from score_observations
 ),
 
 reportable as (
@@ -470,3 +765,13 @@ select
     detail,
     true as is_applicable
 from reportable
+union all
+select
+    check_name,
+    subject,
+    observed,
+    coalesce(row_count, 0) as row_count,
+    defect_count,
+    detail,
+    true as is_applicable
+from model_observations

@@ -28,6 +28,7 @@ from segment_signals.review import (
     levers,
     movement,
     registers,
+    retention,
     segments,
     sentences,
     signals,
@@ -76,6 +77,7 @@ def render_review(tables: Mapping[str, pd.DataFrame], *, dataset: str) -> str:
         levers=levers.view(facts, tables),
         outcomes=deals.outcomes(facts, tables),
         stalled=deals.stalled(tables),
+        retention=retention.view(facts, tables),
     )
     return re.sub(r"\n\s*\n+", "\n", page)
 

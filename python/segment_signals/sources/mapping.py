@@ -47,6 +47,8 @@ _TOP_LEVEL_KEYS = (
     "definitions_dir",
     "own_definitions",
     "dimensions",
+    "lead_attributes",
+    "lead_target_stage",
     "reporting_timezone",
     "fiscal_year_start_month",
     "folders",

@@ -1,0 +1,64 @@
+{# Two years to learn from before the model of the earliest of twelve month ends, and the horizon before that. -#}
+{% set snapshots = 44 -%}
+with
+
+run_context as (
+    select * from {{ ref('run_context') }}
+),
+
+thresholds as (
+    select
+        max(value) filter (where threshold = 'lead_score_horizon_days')::integer as horizon_days,
+        max(value) filter (where threshold = 'lead_score_backtest_months')::integer as backtest_months
+    from {{ ref('evidence_thresholds') }}
+),
+
+first_days as (
+    select min(lead_date) as first_lead_date
+    from {{ ref('journeys') }}
+),
+
+numbers as (
+    {{ numbers(snapshots) }}
+),
+
+-- The last day of each month that is over, newest first.
+month_ends as (
+    select
+        numbers.number as months_ago,
+        {{ add_months(period_start('(run_context.as_of_date + 1)', 'month'), '-numbers.number') }} - 1 as snapshot_date,
+        true as is_month_end
+    from numbers
+    cross join run_context
+),
+
+dates as (
+    select * from month_ends
+    union all
+    select
+        -1 as months_ago,
+        run_context.as_of_date as snapshot_date,
+        false as is_month_end
+    from run_context
+    where {{ period_start('(run_context.as_of_date + 1)', 'month') }} <> run_context.as_of_date + 1
+)
+
+select
+    dates.snapshot_date,
+    dates.snapshot_date = run_context.as_of_date as is_current,
+    dates.is_month_end,
+    dates.months_ago <= thresholds.backtest_months as is_scored,
+    -- The model in force is the one of the last quarter that was over.
+    {{ period_start('(dates.snapshot_date + 1)', 'quarter') }} - 1 as trained_on_date,
+    thresholds.horizon_days,
+    dates.snapshot_date + thresholds.horizon_days as horizon_end_date
+from dates
+cross join run_context
+cross join thresholds
+cross join first_days
+where
+    dates.snapshot_date = run_context.as_of_date
+    or dates.snapshot_date >= greatest(
+        first_days.first_lead_date,
+        coalesce(run_context.history_starts_on, first_days.first_lead_date)
+    )

@@ -1,0 +1,260 @@
+-- noqa: disable=LT02
+{# The indentation rule cannot follow columns that a loop makes. #}
+with
+
+snapshots as (
+    select * from {{ ref('lead_snapshots') }}
+),
+
+attributes as (
+    select * from {{ ref('lead_attributes') }}
+),
+
+touches as (
+    select * from {{ ref('touches') }}
+    where not is_disqualified and person_id is not null
+),
+
+page_weights as (
+    select * from {{ ref('page_weights') }}
+),
+
+activities as (
+    select * from {{ ref('activities') }}
+    where not is_disqualified and person_id is not null and is_completed
+),
+
+product_usage as (
+    select * from {{ ref('product_usage') }}
+    where not is_disqualified and not is_negative_count
+),
+
+stage_visits as (
+    select * from {{ ref('stage_visits') }}
+    where entity = 'person' and stage in ('signup', 'activated', 'pql')
+),
+
+attribute_history as (
+    {{ union_sources('attribute_history') }}
+),
+
+person_links as (
+    select * from {{ ref('person_links') }}
+),
+
+-- Of the beginnings that a page has, the longest one counts.
+page_points as (
+    select
+        pages.page,
+        max_by(page_weights.weight, length(page_weights.page_prefix)) as weight
+    from (select distinct page from touches where page is not null) as pages
+    inner join page_weights on starts_with(lower(pages.page), page_weights.page_prefix)
+    group by pages.page
+),
+
+weighted_touches as (
+    select
+        touches.person_id,
+        touches.channel,
+        touches.touch_type,
+        coalesce(page_points.weight, 0)::decimal(18, 4) as weight,
+        touches.occurred_date
+    from touches
+    left join page_points on touches.page = page_points.page
+),
+
+touch_features as (
+    select
+        snapshots.snapshot_date,
+        snapshots.person_id,
+        max(weighted_touches.occurred_date) as last_touch_date,
+        count(*) filter (where weighted_touches.occurred_date > snapshots.snapshot_date - 7) as touches_7d,
+        count(*) filter (where weighted_touches.occurred_date > snapshots.snapshot_date - 30) as touches_30d,
+        count(*) filter (where weighted_touches.occurred_date > snapshots.snapshot_date - 90) as touches_90d,
+        count(distinct case
+            when weighted_touches.occurred_date > snapshots.snapshot_date - 90 then weighted_touches.occurred_date
+        end) as active_days_90d,
+        count(distinct case
+            when weighted_touches.occurred_date > snapshots.snapshot_date - 90 then weighted_touches.channel
+        end) as channels_90d,
+        sum(case
+            when weighted_touches.occurred_date > snapshots.snapshot_date - 30 then weighted_touches.weight else 0
+        end) as page_points_30d,
+        sum(case
+            when weighted_touches.occurred_date > snapshots.snapshot_date - 90 then weighted_touches.weight else 0
+        end) as page_points_90d,
+        count(*) filter (
+            where weighted_touches.touch_type = 'third_party_intent'
+            and weighted_touches.occurred_date > snapshots.snapshot_date - 90
+        ) as third_party_intent_90d,
+        count(*) filter (
+            where weighted_touches.touch_type = 'trigger'
+            and weighted_touches.occurred_date > snapshots.snapshot_date - 90
+        ) as triggers_90d
+    from snapshots
+    inner join weighted_touches
+        on
+            snapshots.person_id = weighted_touches.person_id
+            and weighted_touches.occurred_date <= snapshots.snapshot_date
+    group by snapshots.snapshot_date, snapshots.person_id
+),
+
+activity_features as (
+    select
+        snapshots.snapshot_date,
+        snapshots.person_id,
+        count(*) filter (where activities.direction = 'inbound') as replies_90d,
+        count(*) filter (where activities.activity_type = 'meeting') as meetings_90d,
+        count(*) filter (
+            where activities.direction is distinct from 'inbound'
+            and activities.activity_type in ('call', 'email', 'task')
+            and activities.occurred_date > snapshots.snapshot_date - 30
+        ) as outreach_30d
+    from snapshots
+    inner join activities
+        on
+            snapshots.person_id = activities.person_id
+            and activities.occurred_date <= snapshots.snapshot_date
+            and activities.occurred_date > snapshots.snapshot_date - 90
+    group by snapshots.snapshot_date, snapshots.person_id
+),
+
+located as (
+    select
+        snapshots.snapshot_date,
+        snapshots.person_id,
+        attributes.account_id
+    from snapshots
+    inner join attributes on snapshots.person_id = attributes.person_id
+    where attributes.account_id is not null and attributes.account_known_date <= snapshots.snapshot_date
+),
+
+active_days as (
+    select distinct
+        person_id,
+        occurred_date
+    from touches
+),
+
+-- Other leads of the account, open or not, that were known by then.
+group_features as (
+    select
+        located.snapshot_date,
+        located.person_id,
+        count(distinct others.person_id) as group_people,
+        count(distinct case when others.seniority in ('executive', 'director') then others.person_id end)
+            as group_senior_people,
+        count(distinct active_days.person_id) as group_active_people_30d
+    from located
+    inner join attributes as others
+        on
+            located.account_id = others.account_id
+            and located.person_id <> others.person_id
+            and others.account_known_date <= located.snapshot_date
+    left join active_days
+        on
+            others.person_id = active_days.person_id
+            and active_days.occurred_date <= located.snapshot_date
+            and active_days.occurred_date > located.snapshot_date - 30
+    group by located.snapshot_date, located.person_id
+),
+
+usage_features as (
+    select
+        located.snapshot_date,
+        located.person_id,
+        sum(product_usage.usage_count::decimal(38, 4)) as usage_30d
+    from located
+    inner join product_usage
+        on
+            located.account_id = product_usage.account_id
+            and product_usage.usage_date <= located.snapshot_date
+            and product_usage.usage_date > located.snapshot_date - 30
+    group by located.snapshot_date, located.person_id
+),
+
+product_stages as (
+    select
+        entity_id as person_id,
+        min(entered_date) as signup_date,
+        min(entered_date) filter (where stage in ('activated', 'pql')) as activated_date
+    from stage_visits
+    group by entity_id
+),
+
+-- Where a source keeps the history of an attribute: before its next change it was what that change calls old.
+next_changes as (
+    select
+        snapshots.snapshot_date,
+        snapshots.person_id
+        {%- for attribute in lead_attribute_kinds() %},
+        count(*) filter (where attribute_history.column_name = '{{ attribute }}') as {{ attribute }}_changes,
+        min_by(attribute_history.old_value, attribute_history.changed_at) filter (
+            where attribute_history.column_name = '{{ attribute }}'
+        ) as {{ attribute }}
+        {%- endfor %}
+    from snapshots
+    inner join person_links on snapshots.person_id = person_links.person_id
+    inner join attribute_history
+        on
+            attribute_history.entity = 'people'
+            and person_links.source_person_id = attribute_history.entity_id
+            and attribute_history.changed_at::date > snapshots.snapshot_date
+    where
+        attribute_history.column_name in (
+            {%- for attribute in lead_attribute_kinds() %}
+            '{{ attribute }}'{{ ',' if not loop.last }}
+            {%- else %}
+            'none'
+            {%- endfor %}
+        )
+    group by snapshots.snapshot_date, snapshots.person_id
+)
+
+select
+    snapshots.snapshot_date,
+    snapshots.person_id,
+    attributes.split_group,
+    case when attributes.account_known_date <= snapshots.snapshot_date then attributes.account_id end as account_id,
+    {%- for attribute, kind in lead_feature_kinds().items() if attribute in lead_attribute_kinds() %}
+    {{ 'try_cast(' if kind == 'number' }}case
+        when next_changes.{{ attribute }}_changes > 0 then next_changes.{{ attribute }}
+        else attributes.{{ attribute }}
+    end{{ ' as double)' if kind == 'number' }} as {{ attribute }},
+    {%- endfor %}
+    attributes.seniority,
+    attributes.is_free_email,
+    snapshots.stage,
+    {{ days_between('snapshots.lead_date', 'snapshots.snapshot_date') }} as age_days,
+    {{ days_between('snapshots.stage_date', 'snapshots.snapshot_date') }} as stage_age_days,
+    {%- for column in [
+        'touches_7d', 'touches_30d', 'touches_90d', 'active_days_90d', 'channels_90d', 'page_points_30d',
+        'page_points_90d', 'third_party_intent_90d', 'triggers_90d',
+    ] %}
+    coalesce(touch_features.{{ column }}, 0)::double as {{ column }},
+    {%- endfor %}
+    {{ days_between('touch_features.last_touch_date', 'snapshots.snapshot_date') }} as days_since_touch,
+    {%- for column in ['replies_90d', 'meetings_90d', 'outreach_30d'] %}
+    coalesce(activity_features.{{ column }}, 0) as {{ column }},
+    {%- endfor %}
+    {%- for column in ['group_people', 'group_senior_people', 'group_active_people_30d'] %}
+    coalesce(group_features.{{ column }}, 0) as {{ column }},
+    {%- endfor %}
+    coalesce((product_stages.signup_date <= snapshots.snapshot_date)::integer, 0) as is_signed_up,
+    coalesce((product_stages.activated_date <= snapshots.snapshot_date)::integer, 0) as is_activated,
+    coalesce(usage_features.usage_30d, 0)::double as usage_30d,
+    snapshots.outcome,
+    snapshots.is_dated
+from snapshots
+left join attributes on snapshots.person_id = attributes.person_id
+left join touch_features
+    on snapshots.person_id = touch_features.person_id and snapshots.snapshot_date = touch_features.snapshot_date
+left join activity_features
+    on snapshots.person_id = activity_features.person_id and snapshots.snapshot_date = activity_features.snapshot_date
+left join group_features
+    on snapshots.person_id = group_features.person_id and snapshots.snapshot_date = group_features.snapshot_date
+left join usage_features
+    on snapshots.person_id = usage_features.person_id and snapshots.snapshot_date = usage_features.snapshot_date
+left join product_stages on snapshots.person_id = product_stages.person_id
+left join next_changes
+    on snapshots.person_id = next_changes.person_id and snapshots.snapshot_date = next_changes.snapshot_date

@@ -1,0 +1,369 @@
+"""The shared core of lead score and churn risk, on worlds whose truth is known."""
+
+from itertools import permutations
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from segment_signals.learning import (
+    CATEGORY,
+    Categories,
+    Examples,
+    Feature,
+    Rules,
+    columns_of,
+    quality,
+    registry,
+    train,
+)
+from segment_signals.learning.boosting import Boosting, fit_boosting
+from segment_signals.learning.calibration import fit_calibration
+from segment_signals.learning.encoding import fit_encoder
+from segment_signals.learning.leakage import alarms, rank_auc, single_auc
+from segment_signals.learning.regression import fit_regression, logistic
+from segment_signals.learning.splits import deployment_split, evaluation_split, is_closed
+
+H = 60
+FEATURES = (
+    Feature("visits", "engagement"),
+    Feature("recency", "engagement"),
+    Feature("size", "fit"),
+    Feature("industry", "fit", CATEGORY),
+)
+SHARES = (0.3, 0.3, 0.2, 0.1, 0.1)
+
+
+def world(n, seed=1, interaction=0.0, noise=False):
+    """Examples in 24 months, and their true probabilities."""
+    rng = np.random.default_rng(seed)
+    visits = rng.poisson(1.0, n).astype(float)
+    recency = rng.exponential(20, n)
+    recency[rng.random(n) < 0.1] = np.nan
+    size = rng.lognormal(4, 1, n)
+    industry = rng.choice(5, n, p=SHARES)
+    log_odds = -1.2 + 0.5 * np.minimum(visits, 3) - 0.02 * np.nan_to_num(recency, nan=40) + 0.4 * (np.log(size) - 4)
+    log_odds += np.array([0, 0.5, -0.4, 0.8, -0.9])[industry] + interaction * (visits > 1) * (industry < 2)
+    probability = logistic(log_odds)
+    label = (rng.random(n) < probability).astype(float)
+    if noise:
+        label = rng.permutation(label)
+    columns = {
+        "visits": visits,
+        "recency": recency,
+        "size": size,
+        "industry": Categories(industry, ("a", "b", "c", "d", "e")),
+    }
+    at = np.sort(rng.integers(0, 24, n)) * 30
+    return Examples(np.arange(n), np.arange(n) // 2, at, label, columns), probability
+
+
+@pytest.fixture(scope="module")
+def plain():
+    examples, probability = world(12000)
+    return examples, probability, train(examples, FEATURES, H, 10_000, Rules())
+
+
+def test_champion_is_close_to_the_best_that_is_possible(plain):
+    fresh, probability = world(60000, seed=2)
+    scores = plain[2].model.score(fresh.columns)
+    assert plain[2].model.kind == "logistic"
+    assert rank_auc(probability, fresh.label) - rank_auc(scores.probability, fresh.label) < 0.01
+    found = {m.name: m for m in quality.measure(scores.probability, fresh.label, fresh.group, {}, True)}
+    assert 0.9 < found["calibration_slope"].value < 1.1
+
+
+def test_blocks_add_up_to_the_log_odds_of_the_probability(plain):
+    scores = plain[2].model.score(plain[0].columns)
+    total = sum(scores.blocks.values())
+    assert set(scores.blocks) == {"base", "engagement", "fit", "calibration"}
+    np.testing.assert_allclose(total, np.log(scores.probability / (1 - scores.probability)), atol=1e-9)
+
+
+def test_challenger_is_adopted_where_features_interact_and_its_blocks_add_up():
+    examples, _ = world(30000, interaction=1.8)
+    trained = train(examples, FEATURES, H, 10_000, Rules())
+    assert trained.model.kind == "boosting"
+    scores = trained.model.score(examples.columns)
+    np.testing.assert_allclose(
+        sum(scores.blocks.values()), np.log(scores.probability / (1 - scores.probability)), atol=1e-9
+    )
+
+
+def test_training_again_gives_the_same_bytes_and_the_stored_model_the_same_scores(plain):
+    examples, _, trained = plain
+    again = train(examples, FEATURES, H, 10_000, Rules())
+    text = registry.to_json(trained.model)
+    assert registry.to_json(again.model) == text
+    read = registry.from_json(text)
+    assert registry.to_json(read) == text
+    np.testing.assert_array_equal(
+        read.score(examples.columns).probability, trained.model.score(examples.columns).probability
+    )
+
+
+def test_a_stored_model_of_another_kind_is_refused():
+    with pytest.raises(ValueError, match="Train it again"):
+        registry.from_json('{"format":0}')
+
+
+def test_rows_after_the_day_of_training_change_nothing():
+    examples, _ = world(20000)
+    day = 500
+    known = examples.where(examples.at + H <= day)
+    late = train(examples, FEATURES, H, day, Rules())
+    early = train(known, FEATURES, H, day, Rules())
+    assert registry.to_json(late.model) == registry.to_json(early.model)
+
+
+def test_splits_keep_time_embargo_and_groups():
+    examples, _ = world(5000)
+    group = examples.group % 1500
+    split = evaluation_split(examples.at, group, H, Rules())
+    before = np.concatenate([split.training, split.calibration])
+    assert examples.at[before].max() + H <= examples.at[split.test].min()
+    assert examples.at[split.training].max() < examples.at[split.calibration].min()
+    parts = [set(group[part]) for part in (split.training, split.calibration, split.test)]
+    assert parts[0].isdisjoint(parts[1] | parts[2])
+    assert parts[1].isdisjoint(parts[2])
+    later = deployment_split(examples.at, group, Rules())
+    assert not set(group[later.training]) & set(group[later.calibration])
+
+
+def test_young_rows_are_neither_yes_nor_no():
+    at, label = np.array([0, 40, 41, 0]), np.array([1.0, 0.0, 1.0, np.nan])
+    assert is_closed(at, label, 60, 100).tolist() == [True, True, False, False]
+
+
+def test_shuffled_labels_give_nothing():
+    examples, _ = world(12000, noise=True)
+    trained = train(examples, FEATURES, H, 10_000, Rules())
+    tested = trained.tested
+    labels, groups = examples.label[trained.closed[tested.rows]], examples.group[trained.closed[tested.rows]]
+    auc = quality.measure(tested.probability, labels, groups, {}, True)[1]
+    assert auc.name == "roc_auc"
+    assert auc.low - 0.01 < 0.5 < auc.high + 0.01
+
+
+@pytest.mark.parametrize(
+    ("change", "code"),
+    [
+        (lambda e: e.where(np.arange(len(e)) < 50), "too_few_records"),
+        (lambda e: relabelled(e, np.ones(len(e))), "single_outcome"),
+        (lambda e: relabelled(e, np.zeros(len(e))), "single_outcome"),
+        (lambda e: relabelled(e, (np.arange(len(e)) % 100 == 0).astype(float)), "too_few_conversions"),
+        (lambda e: Examples(e.entity, e.group, np.zeros_like(e.at), e.label, e.columns), "too_little_history"),
+        (lambda e: with_column(e, "visits", e.label + 0.1), "leakage"),
+    ],
+)
+def test_refusals_say_why(change, code):
+    trained = train(change(world(4000)[0]), FEATURES, H, 10_000, Rules())
+    assert trained.model is None
+    assert trained.refusal.code == code
+    assert trained.refusal.sentence.endswith(".") or trained.refusal.sentence.endswith(").")
+
+
+def test_constant_features_are_refused():
+    examples, _ = world(4000)
+    constant = {
+        f.name: np.ones(4000) if f.kind != CATEGORY else Categories(np.zeros(4000, int), ("a",)) for f in FEATURES
+    }
+    same = Examples(examples.entity, examples.group, examples.at, examples.label, constant)
+    assert train(same, FEATURES, H, 10_000, Rules()).refusal.code == "no_features"
+
+
+def relabelled(examples, label):
+    return Examples(examples.entity, examples.group, examples.at, label, examples.columns)
+
+
+def with_column(examples, name, values):
+    return relabelled(
+        Examples(examples.entity, examples.group, examples.at, examples.label, {**examples.columns, name: values}),
+        examples.label,
+    )
+
+
+def test_alarm_names_the_leak_by_separation_declaration_and_name():
+    examples, _ = world(4000)
+    examples = with_column(examples, "tags", examples.label + np.random.default_rng(0).normal(0, 0.3, 4000))
+    examples = with_column(examples, "Last Activity", np.random.default_rng(0).normal(0, 1, 4000))
+    features = [
+        *FEATURES,
+        Feature("tags", "other", known=None),
+        Feature("Last Activity", "other", known=None),
+        Feature("size", "other", known="after_outcome"),
+    ]
+    found = alarms(examples, features, [r"^last_"], Rules())
+    assert [(a.feature, a.rule) for a in found] == [
+        ("tags", "separation"),
+        ("Last Activity", "name"),
+        ("size", "declared"),
+    ]
+    assert found[0].auc > 0.95
+
+
+def test_a_level_per_record_is_no_leak():
+    examples, _ = world(3000)
+    own = Categories(np.arange(3000), tuple(f"{i:05d}" for i in range(3000)))
+    assert single_auc(own, examples.label, examples.group) < 0.55
+
+
+def test_a_level_never_seen_and_a_missing_value_say_nothing(plain):
+    examples, _, trained = plain
+    known = {
+        name: column.take(np.arange(2)) if isinstance(column, Categories) else column[:2]
+        for name, column in examples.columns.items()
+    }
+    strange = {**known, "industry": Categories(np.zeros(2, int), ("never seen",)), "size": np.full(2, np.nan)}
+    scores = trained.model.score(strange)
+    np.testing.assert_allclose(scores.blocks["fit"], 0, atol=1e-12)
+    assert np.isfinite(scores.probability).all()
+
+
+def test_a_feature_missing_in_half_of_the_sources_is_learned_from_where_it_is():
+    examples, _ = world(12000)
+    half = examples.columns["size"].copy()
+    half[::2] = np.nan
+    trained = train(with_column(examples, "size", half), FEATURES, H, 10_000, Rules())
+    assert trained.model is not None
+    assert np.isfinite(trained.model.score(with_column(examples, "size", half).columns).probability).all()
+
+
+def test_undated_lists_are_scored_out_of_fold():
+    examples, _ = world(6000)
+    flat = Examples(examples.entity, examples.group, np.zeros_like(examples.at), examples.label, examples.columns)
+    trained = train(flat, FEATURES, H, 0, Rules(), undated=True)
+    assert trained.tested.split == "out_of_fold"
+    assert len(trained.model.members) == 5
+    from segment_signals.learning.splits import fold_of
+
+    fold = fold_of(flat.group, 5)
+    np.testing.assert_allclose(trained.model.score(flat.columns, fold).probability, trained.tested.probability)
+
+
+def test_regression_equals_scikit_learn():
+    from sklearn.linear_model import LogisticRegression
+
+    examples, _ = world(3000)
+    encoder = fit_encoder(examples.columns, FEATURES, Rules())
+    found = fit_regression(encoder, examples.columns, examples.label, 10.0)
+    design = encoder.design(examples.columns)
+    means = np.nanmean(design, axis=0)
+    oracle = LogisticRegression(C=0.1, tol=1e-10, max_iter=5000).fit(
+        np.where(np.isnan(design), 0, design - means), examples.label
+    )
+    np.testing.assert_allclose(found.coefficients, oracle.coef_[0], atol=1e-4)
+    np.testing.assert_allclose(found.intercept, oracle.intercept_[0], atol=1e-4)
+
+
+def test_trees_equal_scikit_learn_and_their_shares_are_shapley_values():
+    from sklearn.ensemble import HistGradientBoostingClassifier
+
+    examples, _ = world(2000, interaction=2.0)
+    encoder = fit_encoder(examples.columns, FEATURES, Rules())
+    found = fit_boosting(encoder, examples.columns, examples.label)
+    design = encoder.tree_design(examples.columns)
+    oracle = HistGradientBoostingClassifier(
+        max_leaf_nodes=8, max_iter=120, min_samples_leaf=20, l2_regularization=1, early_stopping=False, random_state=0
+    ).fit(design, examples.label)
+    np.testing.assert_allclose(found.log_odds(examples.columns), oracle.decision_function(design), atol=1e-6)
+
+    # One tree, one record: the mean over all orders in which the groups become known.
+    one = Boosting(encoder, 0.0, found.trees[:1])
+    tree, row = found.trees[0], design[7]
+    names = [group for _, group, _ in encoder.tree_columns()]
+
+    def expected(node, known):
+        column = tree.column[node]
+        if column < 0:
+            return tree.value[node]
+        left, right = tree.left[node], tree.right[node]
+        if names[column] in known:
+            missing = np.isnan(row[column])
+            goes_left = bool(tree.missing_left[node]) if missing else row[column] <= tree.threshold[node]
+            return expected(left if goes_left else right, known)
+        share = tree.cover[left] / (tree.cover[left] + tree.cover[right])
+        return share * expected(left, known) + (1 - share) * expected(right, known)
+
+    groups = one.groups()
+    for group in groups:
+        orders = list(permutations(groups))
+        gains = [
+            expected(0, {*order[: order.index(group)], group}) - expected(0, set(order[: order.index(group)]))
+            for order in orders
+        ]
+        assert one.contributions(examples.columns)[group][7] == pytest.approx(np.mean(gains), abs=1e-12)
+
+
+def test_calibration_is_a_line_below_a_thousand_rows_and_monotone_above():
+    rng = np.random.default_rng(3)
+    score = rng.normal(0, 1.5, 6000)
+    label = (rng.random(6000) < logistic(0.5 * score - 1)).astype(float)
+    line = fit_calibration(score[:900], label[:900], 1000)
+    assert line.kind == "sigmoid"
+    assert line.to[1] == pytest.approx(0.5, abs=0.15)
+    assert fit_calibration(score, label, 1000).kind == "sigmoid"  # a line is the truth here
+    label = (rng.random(6000) < 0.1 + 0.5 / (1 + np.exp(-3 * score))).astype(float)  # flat at both ends
+    curve = fit_calibration(score, label, 1000)
+    assert curve.kind == "isotonic"
+    assert (np.diff(curve.to) >= 0).all()
+    assert abs(logistic(curve.apply(score)).mean() - label.mean()) < 0.02
+    wrong = fit_calibration(-score[:900], label[:900], 1000)
+    assert wrong.to[1] == 0.0
+
+
+def test_metrics_by_hand():
+    score = np.array([0.9, 0.8, 0.4, 0.3, 0.2])
+    label = np.array([1.0, 0.0, 1.0, 0.0, 0.0])
+    found = {m.name: m for m in quality.measure(score, label, np.arange(5), {"hot": 0.5}, True)}
+    assert found["roc_auc"].value == pytest.approx(5 / 6)
+    assert found["pr_auc"].value == pytest.approx((1 + 2 / 3) / 2)
+    assert found["false_positive_rate:hot"].value == pytest.approx(1 / 3)
+    assert found["false_negative_rate:hot"].value == pytest.approx(1 / 2)
+    assert found["brier"].value == pytest.approx((0.01 + 0.64 + 0.36 + 0.09 + 0.04) / 5)
+    assert found["brier_skill"].value == pytest.approx(1 - 0.228 / 0.24)
+    assert found["log_loss"].value == pytest.approx(-np.log([0.9, 0.2, 0.4, 0.7, 0.8]).mean())
+    for metric in found.values():
+        assert not metric.low > metric.value
+        assert not metric.high < metric.value
+
+
+def test_intervals_cover_the_truth_and_noise_band_holds():
+    rng = np.random.default_rng(5)
+    inside = {"roc_auc": 0, "log_loss": 0, "calibration_slope": 0, "ece": 0}
+    truth = world(200000, seed=9)
+    best = {m.name: m.value for m in quality.measure(truth[1], truth[0].label, truth[0].group, {}, True)}
+    rounds = 120
+    for _ in range(rounds):
+        rows = rng.integers(0, 200000, 1500)
+        found = {m.name: m for m in quality.measure(truth[1][rows], truth[0].label[rows], np.arange(1500), {}, True)}
+        for name in ("roc_auc", "log_loss", "calibration_slope"):
+            inside[name] += found[name].low <= best[name] <= found[name].high
+        inside["ece"] += found["ece"].value <= found["ece_noise"].high
+    for name, count in inside.items():
+        assert count / rounds > 0.88, name
+
+
+def test_stability_is_noise_for_the_same_scores_and_large_for_others():
+    rng = np.random.default_rng(6)
+    scores = rng.random(2000)
+    same = {m.name: m for m in quality.stability(scores, rng.random(2000))}
+    assert same["psi"].value < same["psi_noise"].high * 1.2
+    moved = {m.name: m for m in quality.stability(scores, rng.random(2000) ** 3)}
+    assert moved["psi"].value > 0.25
+
+
+def test_card_tells_the_newcomer(plain):
+    card = registry.model_card(
+        "Lead score", "v", plain[2], registry.day(10_000), H, "converts", "abc", {"visits": "Visits"}
+    )
+    assert "| engagement | Visits | 0 |" in card
+    assert "They add up" in card
+    assert "Challenger (boosted trees)" in card
+
+
+def test_columns_of_a_table_take_blanks_as_missing():
+    table = pa.table({"visits": [1, None], "industry": ["b", ""]})
+    found = columns_of(table, [Feature("visits", "x"), Feature("industry", "x", CATEGORY)])
+    assert np.isnan(found["visits"][1])
+    assert found["industry"].levels == ("b",)
+    assert found["industry"].codes.tolist() == [0, -1]
