@@ -19,12 +19,12 @@
     end
 {%- endmacro %}
 
-{#- The segment of that dimension, 'all' for the total. -#}
-{% macro grouped_segment() -%}
+{#- The segment of that dimension, 'all' (or what is given) for the total. -#}
+{% macro grouped_segment(total="'all'") -%}
     case
         {%- for dimension in var('dimensions') %}
         when grouping({{ dimension }}) = 0 then {{ dimension }}
         {%- endfor %}
-        else 'all'
+        else {{ total }}
     end
 {%- endmacro %}

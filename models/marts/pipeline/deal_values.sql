@@ -7,8 +7,8 @@ pipeline_spans as (
     select * from {{ ref('pipeline_spans') }}
 ),
 
-opportunities as (
-    select * from {{ ref('opportunities') }}
+pipeline_deals as (
+    select * from {{ ref('pipeline_deals') }}
 ),
 
 opportunity_history as (
@@ -33,38 +33,44 @@ kept as (
 -- Most rows of a history tell of another stage and change neither.
 changes as (
     select
-        *,
-        lead(changed_date) over (partition by opportunity_id order by change_number) as next_changed_date
+        pipeline_deals.deal_number,
+        pipeline_deals.amount as current_amount,
+        opportunity_history.amount,
+        opportunity_history.close_date,
+        opportunity_history.changed_date,
+        lead(opportunity_history.changed_date) over (
+            partition by pipeline_deals.deal_number order by opportunity_history.change_number
+        ) as next_changed_date
     from opportunity_history
+    inner join pipeline_deals on opportunity_history.opportunity_id = pipeline_deals.opportunity_id
     where
-        change_number = 1
-        or amount is distinct from previous_amount
-        or close_date is distinct from previous_close_date
+        opportunity_history.change_number = 1
+        or opportunity_history.amount is distinct from opportunity_history.previous_amount
+        or opportunity_history.close_date is distinct from opportunity_history.previous_close_date
 ),
 
 valued as (
     select
-        changes.opportunity_id,
-        case when kept.has_amounts then changes.amount when opportunities.amount >= 0 then opportunities.amount end
+        changes.deal_number,
+        case when kept.has_amounts then changes.amount when changes.current_amount >= 0 then changes.current_amount end
             as amount,
         changes.close_date,
         changes.changed_date
     from changes
-    inner join opportunities on changes.opportunity_id = opportunities.opportunity_id
     cross join kept
     where changes.next_changed_date is null or changes.changed_date < changes.next_changed_date
     union all
     select
-        opportunities.opportunity_id,
-        case when opportunities.amount >= 0 then opportunities.amount end as amount,
+        pipeline_deals.deal_number,
+        case when pipeline_deals.amount >= 0 then pipeline_deals.amount end as amount,
         case
-            when kept.has_close_dates and opportunities.current_stage not in ('won', 'lost')
-                then opportunities.close_date
+            when kept.has_close_dates and pipeline_deals.current_stage not in ('won', 'lost')
+                then pipeline_deals.close_date
         end as close_date,
         date '0001-01-01' as changed_date
-    from opportunities
+    from pipeline_deals
     cross join kept
-    where opportunities.opportunity_id not in (select opportunity_id from changes)
+    where pipeline_deals.deal_number not in (select deal_number from changes)
 ),
 
 -- Before its first change a deal was what it was from that change on.
@@ -77,12 +83,12 @@ dated as (
         case when row_number() over days = 1 then date '0001-01-01' else changed_date end as valid_from,
         coalesce(lead(changed_date) over days, date '9999-12-31') as valid_to
     from valued
-    window days as (partition by opportunity_id order by changed_date)
+    window days as (partition by deal_number order by changed_date)
 ),
 
 spanned as (
     select
-        pipeline_spans.opportunity_id,
+        pipeline_spans.deal_number,
         pipeline_spans.span_number,
         pipeline_spans.opened_as,
         pipeline_spans.closed_as,
@@ -99,7 +105,7 @@ spanned as (
     from pipeline_spans
     inner join dated
         on
-            pipeline_spans.opportunity_id = dated.opportunity_id
+            pipeline_spans.deal_number = dated.deal_number
             and pipeline_spans.opened_date < dated.valid_to
             and greatest(coalesce(pipeline_spans.closed_date, date '9999-12-31'), pipeline_spans.opened_date + 1)
             > dated.valid_from
@@ -107,7 +113,7 @@ spanned as (
 
 -- Nobody plans on the day of closing: that the close date becomes the day itself is no change of plan.
 select
-    opportunity_id,
+    deal_number,
     span_number,
     case when valid_from <= opened_date then opened_as end as opened_as,
     case when valid_to >= end_date then closed_as end as closed_as,

@@ -62,10 +62,14 @@ known_dimensions as (
     where known_from.stage_order <= opportunity.stage_order
 ),
 
+pipeline_deals as (
+    select * from {{ ref('pipeline_deals') }}
+),
+
 -- A plan that nobody kept a history of has no pushes to be counted.
-pushes as (
+numbered_pushes as (
     select
-        deal_values.opportunity_id,
+        deal_values.deal_number,
         coalesce(bool_or(
             deal_values.opened_as is null
             and deal_values.close_date > deal_values.previous_close_date
@@ -73,8 +77,16 @@ pushes as (
         ), false) as is_pushed
     from deal_values
     cross join thresholds
-    group by deal_values.opportunity_id
+    group by deal_values.deal_number
     having bool_or(deal_values.opened_as is not null and deal_values.close_date is not null)
+),
+
+pushes as (
+    select
+        pipeline_deals.opportunity_id,
+        numbered_pushes.is_pushed
+    from numbered_pushes
+    inner join pipeline_deals on numbered_pushes.deal_number = pipeline_deals.deal_number
 ),
 
 contacts as (

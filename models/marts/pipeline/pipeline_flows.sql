@@ -18,7 +18,7 @@ run_context as (
 -- A deal that was won was won in the period, whatever was planned; one that was lost is of the period only if planned.
 events as (
     select
-        opportunity_id,
+        deal_number,
         opened_as,
         null::string as closed_as,
         case when opened_as is null then previous_amount end as previous_amount,
@@ -29,7 +29,7 @@ events as (
     from deal_values
     union all
     select
-        opportunity_id,
+        deal_number,
         null::string as opened_as,
         closed_as,
         amount as previous_amount,
@@ -62,7 +62,7 @@ flows as (
         'open_pipeline' as scope,
         'month' as period_grain,
         period_start,
-        opportunity_id,
+        deal_number,
         opened_as as flow,
         amount
     from month_events
@@ -72,7 +72,7 @@ flows as (
         'open_pipeline' as scope,
         'month' as period_grain,
         period_start,
-        opportunity_id,
+        deal_number,
         case when coalesce(amount, 0) > coalesce(previous_amount, 0) then 'up' else 'down' end as flow,
         abs(coalesce(amount, 0) - coalesce(previous_amount, 0)) as amount
     from month_events
@@ -82,7 +82,7 @@ flows as (
         'open_pipeline' as scope,
         'month' as period_grain,
         period_start,
-        opportunity_id,
+        deal_number,
         closed_as as flow,
         amount
     from month_events
@@ -93,7 +93,7 @@ flows as (
         'closing_in_period' as scope,
         '{{ grain }}' as period_grain,
         period_start,
-        opportunity_id,
+        deal_number,
         opened_as as flow,
         amount
     from {{ grain }}_events
@@ -103,7 +103,7 @@ flows as (
         'closing_in_period' as scope,
         '{{ grain }}' as period_grain,
         period_start,
-        opportunity_id,
+        deal_number,
         case when coalesce(amount, 0) > coalesce(previous_amount, 0) then 'up' else 'down' end as flow,
         abs(coalesce(amount, 0) - coalesce(previous_amount, 0)) as amount
     from {{ grain }}_events
@@ -115,7 +115,7 @@ flows as (
         'closing_in_period' as scope,
         '{{ grain }}' as period_grain,
         period_start,
-        opportunity_id,
+        deal_number,
         'pulled_in' as flow,
         amount
     from {{ grain }}_events
@@ -125,7 +125,7 @@ flows as (
         'closing_in_period' as scope,
         '{{ grain }}' as period_grain,
         period_start,
-        opportunity_id,
+        deal_number,
         'pushed_out' as flow,
         previous_amount as amount
     from {{ grain }}_events
@@ -135,7 +135,7 @@ flows as (
         'closing_in_period' as scope,
         '{{ grain }}' as period_grain,
         period_start,
-        opportunity_id,
+        deal_number,
         closed_as as flow,
         amount
     from {{ grain }}_events
@@ -157,7 +157,7 @@ boundaries as (
         'open_pipeline' as scope,
         'month' as period_grain,
         month_start as period_start,
-        opportunity_id,
+        deal_number,
         'closing' as flow,
         amount
     from month_states
@@ -166,7 +166,7 @@ boundaries as (
         'closing_in_period' as scope,
         'month' as period_grain,
         month_start as period_start,
-        opportunity_id,
+        deal_number,
         'closing' as flow,
         amount
     from month_states
@@ -176,7 +176,7 @@ boundaries as (
         'closing_in_period' as scope,
         'month' as period_grain,
         next_start as period_start,
-        opportunity_id,
+        deal_number,
         'opening' as flow,
         amount
     from month_states
@@ -187,7 +187,7 @@ boundaries as (
         'closing_in_period' as scope,
         'quarter' as period_grain,
         quarter_start as period_start,
-        opportunity_id,
+        deal_number,
         'closing' as flow,
         amount
     from month_states
@@ -200,7 +200,7 @@ boundaries as (
         'closing_in_period' as scope,
         'quarter' as period_grain,
         next_start as period_start,
-        opportunity_id,
+        deal_number,
         'opening' as flow,
         amount
     from month_states

@@ -9,9 +9,13 @@ pipeline_flows as (
     select * from {{ ref('pipeline_flows') }}
 ),
 
-journeys as (
-    select * from {{ ref('journeys') }}
-    where opportunity_type = 'new_business' and is_primary and opportunity_id is not null
+pipeline_deals as (
+    select * from {{ ref('pipeline_deals') }}
+    where opportunity_type = 'new_business'
+),
+
+segment_codes as (
+    select * from {{ ref('segment_codes') }}
 ),
 
 dimensions as (
@@ -26,34 +30,63 @@ run_context as (
     select * from {{ ref('run_context') }}
 ),
 
+-- Scope, grain, period and flow as one number: a row is grouped by two numbers instead of by five texts.
 segmented as (
     select
-        pipeline_flows.scope,
-        pipeline_flows.period_grain,
-        pipeline_flows.period_start,
-        pipeline_flows.flow,
+        (
+            (
+                (year(pipeline_flows.period_start) * 12 + month(pipeline_flows.period_start) - 1) * 4
+                + case pipeline_flows.period_grain when 'month' then 0 else 2 end
+                + case pipeline_flows.scope when 'open_pipeline' then 0 else 1 end
+            ) * 16
+            + case pipeline_flows.flow
+                {%- for flow in flows %}
+                when '{{ flow }}' then {{ loop.index0 }}
+                {%- endfor %}
+            end
+        )::integer as cell,
         pipeline_flows.amount
         {%- for dimension in var('dimensions') %},
-        journeys.{{ dimension }}
+        pipeline_deals.{{ dimension }}
         {%- endfor %}
     from pipeline_flows
-    inner join journeys on pipeline_flows.opportunity_id = journeys.opportunity_id
+    inner join pipeline_deals on pipeline_flows.deal_number = pipeline_deals.deal_number
 ),
 
-counted as (
+numbered as (
     select
         {{ grouped_dimension() }} as dimension,
-        {{ grouped_segment() }} as segment,
-        scope,
-        period_grain,
-        period_start,
-        flow,
+        {{ grouped_segment(1) }} as segment_code,
+        cell,
+        cell // 16 as period_cell,
+        cell // 64 as month_number,
         count(*) as deal_count,
         count(*) - count(amount) as missing_count,
         coalesce(sum(amount), 0)::decimal(38, 2) as amount,
         max(amount) as largest_amount
     from segmented
-    {{ group_by_each_dimension('scope, period_grain, period_start, flow') }}  -- noqa: PRS
+    {{ group_by_each_dimension('cell') }}  -- noqa: PRS
+),
+
+counted as (
+    select
+        numbered.dimension,
+        segment_codes.segment,
+        case numbered.period_cell % 2 when 0 then 'open_pipeline' else 'closing_in_period' end as scope,
+        case when numbered.period_cell % 4 < 2 then 'month' else 'quarter' end as period_grain,
+        make_date(numbered.month_number // 12, numbered.month_number % 12 + 1, 1) as period_start,
+        case numbered.cell % 16
+            {%- for flow in flows %}
+            when {{ loop.index0 }} then '{{ flow }}'
+            {%- endfor %}
+        end as flow,
+        numbered.deal_count,
+        numbered.missing_count,
+        numbered.amount,
+        numbered.largest_amount
+    from numbered
+    left join segment_codes
+        on numbered.dimension = segment_codes.dimension and numbered.segment_code = segment_codes.segment_code
 ),
 
 -- A dimension that is known only later than the opportunity would know the won ones alone.

@@ -11,9 +11,8 @@ lifecycle_stages as (
     where kind <> 'outside'
 ),
 
-journeys as (
-    select * from {{ ref('journeys') }}
-    where opportunity_id is not null and is_primary and opportunity_date is not null
+pipeline_deals as (
+    select * from {{ ref('pipeline_deals') }}
 ),
 
 won_stage as (
@@ -36,16 +35,16 @@ stages as (
 
 visited as (
     select
-        stage_visits.entity_id as opportunity_id,
+        pipeline_deals.deal_number,
         stages.state,
         stage_visits.visit_number,
         stage_visits.entered_date,
         lag(stages.state) over (
-            partition by stage_visits.entity_id order by stage_visits.visit_number
+            partition by pipeline_deals.deal_number order by stage_visits.visit_number
         ) as previous_state
     from stage_visits
     inner join stages on stage_visits.stage = stages.stage
-    inner join journeys on stage_visits.entity_id = journeys.opportunity_id
+    inner join pipeline_deals on stage_visits.entity_id = pipeline_deals.opportunity_id
 ),
 
 changed as (
@@ -56,12 +55,12 @@ changed as (
         row_number() over changes as span_number
     from visited
     where previous_state is null or state <> previous_state
-    window changes as (partition by opportunity_id order by visit_number)
+    window changes as (partition by deal_number order by visit_number)
 )
 
 -- A deal whose first stage is a closed one was created that day; one that goes from lost to won, or back, was reopened.
 select
-    opportunity_id,
+    deal_number,
     span_number,
     case when span_number = 1 then 'created' else 'reopened' end as opened_as,
     case when state = 'open' then next_state else state end as closed_as,

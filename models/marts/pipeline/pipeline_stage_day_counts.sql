@@ -8,9 +8,12 @@ pipeline_stages as (
     select * from {{ ref('pipeline_stages') }}
 ),
 
-journeys as (
-    select * from {{ ref('journeys') }}
-    where is_primary and opportunity_id is not null
+pipeline_deals as (
+    select * from {{ ref('pipeline_deals') }}
+),
+
+segment_codes as (
+    select * from {{ ref('segment_codes') }}
 ),
 
 dimensions as (
@@ -40,12 +43,12 @@ visits as (
         {{ days_between('pipeline_stage_visits.entered_date', 'run_context.as_of_date') }} >= horizons.horizon_days
             as is_mature,
         {%- for dimension in var('dimensions') %}
-        journeys.{{ dimension }},
+        pipeline_deals.{{ dimension }},
         {%- endfor %}
         {{ period_start('pipeline_stage_visits.entered_date', 'month') }} as cohort_month,
         {{ period_start('pipeline_stage_visits.entered_date', 'quarter') }} as cohort_quarter
     from pipeline_stage_visits
-    inner join journeys on pipeline_stage_visits.opportunity_id = journeys.opportunity_id
+    inner join pipeline_deals on pipeline_stage_visits.deal_number = pipeline_deals.deal_number
     cross join horizons
     cross join run_context
 ),
@@ -56,7 +59,7 @@ counted as (
         'month' as period_grain,
         cohort_month as period_start,
         'all' as dimension,
-        'all' as segment,
+        1 as segment_code,
         stage_order,
         outcome_days,
         outcome,
@@ -69,7 +72,7 @@ counted as (
         'quarter' as period_grain,
         cohort_quarter as period_start,
         {{ grouped_dimension() }} as dimension,
-        {{ grouped_segment() }} as segment,
+        {{ grouped_segment(1) }} as segment_code,
         stage_order,
         outcome_days,
         outcome,
@@ -81,8 +84,12 @@ counted as (
 
 -- A dimension that is known only later than the opportunity would know the won ones alone.
 known as (
-    select counted.*
+    select
+        counted.*,
+        segment_codes.segment
     from counted
+    left join segment_codes
+        on counted.dimension = segment_codes.dimension and counted.segment_code = segment_codes.segment_code
     left join dimensions on counted.dimension = dimensions.dimension
     left join lifecycle_stages as known_from on dimensions.known_from_stage = known_from.stage
     left join lifecycle_stages as opportunity on opportunity.stage = 'opportunity'

@@ -16,11 +16,9 @@ lifecycle_stages as (
     where kind <> 'outside'
 ),
 
-journeys as (
-    select * from {{ ref('journeys') }}
-    where
-        opportunity_type = 'new_business' and is_primary and opportunity_id is not null
-        and opportunity_date is not null
+pipeline_deals as (
+    select * from {{ ref('pipeline_deals') }}
+    where opportunity_type = 'new_business'
 ),
 
 won_stage as (
@@ -55,13 +53,13 @@ labels as (
 
 labelled as (
     select
-        stage_visits.entity_id as opportunity_id,
+        pipeline_deals.deal_number,
         labels.stage_order,
         labels.state,
         stage_visits.visit_number,
         stage_visits.entered_date
     from stage_visits
-    inner join journeys on stage_visits.entity_id = journeys.opportunity_id
+    inner join pipeline_deals on stage_visits.entity_id = pipeline_deals.opportunity_id
     inner join labels
         on
             stage_visits.stage = labels.stage
@@ -71,9 +69,7 @@ labelled as (
 -- Another spelling of the same label is the same visit.
 changed as (
     select * from labelled
-    qualify
-        lag(stage_order) over (partition by opportunity_id order by visit_number) is null
-        or stage_order <> lag(stage_order) over (partition by opportunity_id order by visit_number)
+    qualify stage_order is distinct from lag(stage_order) over (partition by deal_number order by visit_number)
 ),
 
 followed as (
@@ -83,21 +79,22 @@ followed as (
         lead(stage_order) over visits as next_order,
         lead(entered_date) over visits as next_date
     from changed
-    window visits as (partition by opportunity_id order by visit_number)
+    window visits as (partition by deal_number order by visit_number)
 ),
 
 first_visits as (
     select
-        opportunity_id,
+        deal_number,
         stage_order,
         min(visit_number) as visit_number
     from changed
     where state = 'open'
-    group by opportunity_id, stage_order
+    group by deal_number, stage_order
 )
 
 select
-    followed.opportunity_id,
+    pipeline_deals.opportunity_id,
+    followed.deal_number,
     pipeline_stages.stage_key,
     followed.stage_order,
     case
@@ -111,6 +108,7 @@ select
 from followed
 inner join first_visits
     on
-        followed.opportunity_id = first_visits.opportunity_id
+        followed.deal_number = first_visits.deal_number
         and followed.visit_number = first_visits.visit_number
+inner join pipeline_deals on followed.deal_number = pipeline_deals.deal_number
 inner join pipeline_stages on followed.stage_order = pipeline_stages.stage_order

@@ -4,12 +4,8 @@ deal_values as (
     select * from {{ ref('deal_values') }}
 ),
 
-journeys as (
-    select
-        opportunity_id,
-        opportunity_type
-    from {{ ref('journeys') }}
-    where is_primary and opportunity_id is not null
+pipeline_deals as (
+    select * from {{ ref('pipeline_deals') }}
 ),
 
 run_context as (
@@ -36,8 +32,9 @@ state_dates as (
 )
 
 select
-    deal_values.opportunity_id,
-    journeys.opportunity_type,
+    pipeline_deals.opportunity_id,
+    deal_values.deal_number,
+    pipeline_deals.opportunity_type,
     deal_values.amount,
     deal_values.opened_date,
     deal_values.close_date,
@@ -48,4 +45,4 @@ inner join deal_values
     on
         state_dates.state_date >= deal_values.valid_from
         and state_dates.state_date < coalesce(deal_values.valid_to, date '9999-12-31')
-inner join journeys on deal_values.opportunity_id = journeys.opportunity_id
+inner join pipeline_deals on deal_values.deal_number = pipeline_deals.deal_number
