@@ -19,7 +19,7 @@
             {%- do columns.append(column) -%}
         {%- endif -%}
     {%- endfor -%}
-    {%- for column in var('lead_attributes', []) if entity == 'people' -%}
+    {%- for column in lead_attribute_kinds() if entity == 'people' -%}
         {%- if column not in ours and column not in columns -%}
             {%- do columns.append(column) -%}
         {%- endif -%}

@@ -34,7 +34,7 @@
      'defect': 'is_negative_amount', 'needs': 'opportunities.amount', 'detail': 'opportunities have a negative amount'},
     {'check': 'currency_coverage', 'subject': 'opportunities.currency', 'relation': 'opportunities',
      'defect': 'is_unknown_currency', 'value': 'source_currency', 'needs': 'opportunities.amount',
-     'detail': 'opportunities have an amount in a currency without an exchange rate'},
+     'detail': 'opportunities have an amount in no named currency, or in one without an exchange rate'},
     {'check': 'stage_coverage', 'subject': 'people.status', 'relation': 'people', 'defect': 'is_unmapped_stage',
      'needs': 'people.status', 'value': 'source_stage', 'detail': 'people are in a status that stage_map does not have'},
     {'check': 'stage_coverage', 'subject': 'opportunities.stage', 'relation': 'opportunities',
@@ -94,7 +94,7 @@
      'detail': "opportunities have an amount beyond the outer fence of Tukey on the log scale"},
     {'check': 'currency_coverage', 'subject': 'subscriptions.currency', 'relation': 'subscriptions',
      'defect': 'is_unknown_currency', 'value': 'source_currency', 'needs': 'subscriptions.mrr_amount',
-     'detail': 'subscriptions have an amount in a currency without an exchange rate'},
+     'detail': 'subscriptions have an amount in no named currency, or in one without an exchange rate'},
     {'check': 'impossible_dates', 'subject': 'subscriptions.ended_date', 'relation': 'subscriptions',
      'defect': 'is_ended_before_started', 'needs': 'subscriptions.started_date',
      'detail': 'subscriptions ended before they started'},
@@ -155,7 +155,7 @@
 ] -%}
 {%- set completeness = [
     {'check': 'entry_date_completeness', 'subject': 'people.created_at', 'relation': 'people',
-     'filled': 'not is_missing_created_date', 'needs': 'people.person_id', 'detail': 'people have an entry date'},
+     'filled': 'not is_missing_created_date', 'needs': 'people.created_at', 'detail': 'people have an entry date'},
     {'check': 'entry_date_completeness', 'subject': 'opportunities.created_at', 'relation': 'opportunities',
      'filled': 'not is_missing_entry_date', 'detail': 'opportunities have an entry date'},
     {'check': 'attribute_completeness', 'subject': 'opportunities.account_id', 'relation': 'opportunities',

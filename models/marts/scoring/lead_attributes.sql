@@ -56,7 +56,7 @@ known_records as (
             as named_account_id,
         records.email_domain,
         records.title
-        {%- for attribute in var('lead_attributes') %},
+        {%- for attribute in lead_attribute_kinds() %},
         records.{{ attribute }}::string as {{ attribute }}
         {%- endfor %}
     from records
@@ -74,7 +74,7 @@ merged as (
     select
         person_id,
         max(lead_date) as lead_date,
-        {%- for column in ['named_account_id', 'email_domain', 'title'] + var('lead_attributes') %}
+        {%- for column in ['named_account_id', 'email_domain', 'title'] + (lead_attribute_kinds() | list) %}
         {{ first_filled(column) }}{{ ',' if not loop.last }}
         {%- endfor %}
     from known_records
@@ -131,7 +131,7 @@ select
         merged.person_id
     ) as split_group,
     title_ranks.seniority,
-    {%- for attribute in var('lead_attributes') %}
+    {%- for attribute in lead_attribute_kinds() %}
     merged.{{ attribute }},
     {%- endfor %}
     case

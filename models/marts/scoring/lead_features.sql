@@ -187,7 +187,7 @@ next_changes as (
     select
         snapshots.snapshot_date,
         snapshots.person_id
-        {%- for attribute in var('lead_attributes') %},
+        {%- for attribute in lead_attribute_kinds() %},
         count(*) filter (where attribute_history.column_name = '{{ attribute }}') as {{ attribute }}_changes,
         min_by(attribute_history.old_value, attribute_history.changed_at) filter (
             where attribute_history.column_name = '{{ attribute }}'
@@ -202,7 +202,7 @@ next_changes as (
             and attribute_history.changed_at::date > snapshots.snapshot_date
     where
         attribute_history.column_name in (
-            {%- for attribute in var('lead_attributes') %}
+            {%- for attribute in lead_attribute_kinds() %}
             '{{ attribute }}'{{ ',' if not loop.last }}
             {%- else %}
             'none'
@@ -216,7 +216,7 @@ select
     snapshots.person_id,
     attributes.split_group,
     case when attributes.account_known_date <= snapshots.snapshot_date then attributes.account_id end as account_id,
-    {%- for attribute, kind in lead_feature_kinds().items() if attribute in var('lead_attributes') %}
+    {%- for attribute, kind in lead_feature_kinds().items() if attribute in lead_attribute_kinds() %}
     {{ 'try_cast(' if kind == 'number' }}case
         when next_changes.{{ attribute }}_changes > 0 then next_changes.{{ attribute }}
         else attributes.{{ attribute }}

@@ -13,6 +13,7 @@ from math import factorial
 from typing import Any
 
 import numpy as np
+from sklearn.ensemble import HistGradientBoostingClassifier
 
 from segment_signals.learning.encoding import Encoder
 from segment_signals.learning.examples import Columns
@@ -162,8 +163,6 @@ class Boosting:
 
 def fit_boosting(encoder: Encoder, columns: Columns, label: Floats) -> Boosting:
     """Trees on the training rows: features (n rows), label (n,) of 0 and 1, both present."""
-    from sklearn.ensemble import HistGradientBoostingClassifier
-
     design = encoder.tree_design(columns)
     grown = HistGradientBoostingClassifier(
         max_leaf_nodes=LEAVES,

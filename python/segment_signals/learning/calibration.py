@@ -11,6 +11,7 @@ from segment_signals.learning.regression import logistic, rounded
 from segment_signals.statistics.arrays import Floats, floats
 
 STEPS = 50
+FOLDS = 5
 # Rows of a step of the isotonic curve before neighbours are pooled: fewer would follow noise.
 STEP_ROWS = 50
 MAXIMUM_STEPS = 40
@@ -42,16 +43,36 @@ class Calibration:
 
 
 def fit_calibration(log_odds: Floats, label: Floats, isotonic_rows: int) -> Calibration:
-    """The map that fits later rows: a line below `isotonic_rows` rows, else an isotonic curve.
+    """The map that fits later rows: a line below `isotonic_rows` rows; above, an isotonic curve where it proves better.
+
+    Of weak scores even some thousand rows draw a curve that follows noise (simulated: slopes of 0.76 to 0.84), so the
+    curve must have the lower log loss in cross-validation, by more than two standard errors.
 
     Args:
         log_odds: of a model that has not seen these rows, shape (n,).
         label: 0 or 1, shape (n,).
         isotonic_rows: from so many rows on the curve is free.
     """
+    line = Calibration("sigmoid", np.empty(0), floats(rounded(_line(log_odds, label))))
     if len(label) < isotonic_rows or len(np.unique(log_odds)) < 3:
-        return Calibration("sigmoid", np.empty(0), _line(log_odds, label))
-    return _isotonic(log_odds, label)
+        return line
+    gain = np.zeros(len(label))
+    fold = np.arange(len(label)) % FOLDS
+    for at in range(FOLDS):
+        rest, own = fold != at, fold == at
+        if not 0 < label[rest].sum() < rest.sum():
+            return line
+        straight = Calibration("sigmoid", np.empty(0), _line(log_odds[rest], label[rest]))
+        curve = _isotonic(log_odds[rest], label[rest])
+        gain[own] = _losses(straight, log_odds[own], label[own]) - _losses(curve, log_odds[own], label[own])
+    is_better = gain.mean() > 2 * gain.std() / np.sqrt(len(gain))
+    return _isotonic(log_odds, label) if is_better else line
+
+
+def _losses(calibration: Calibration, log_odds: Floats, label: Floats) -> Floats:
+    predictor = calibration.apply(log_odds)
+    found: Floats = np.logaddexp(0, predictor) - label * predictor
+    return found
 
 
 def _line(log_odds: Floats, label: Floats) -> Floats:

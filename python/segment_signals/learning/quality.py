@@ -102,7 +102,7 @@ def gains(score: Floats, label: Floats, shares: Sequence[float]) -> list[tuple[f
     # Within equal scores nobody is first: each row counts as the mean of its ties.
     _, at, counts = np.unique(-score[order], return_inverse=True, return_counts=True)
     expected = (np.bincount(at, weights=label[order]) / counts)[at]
-    reached = np.concatenate([[0.0], np.cumsum(expected)]) / max(label.sum(), 1)
+    reached = np.minimum(np.concatenate([[0.0], np.cumsum(expected)]) / max(label.sum(), 1), 1.0)
     return [(share, float(np.interp(share * len(label), np.arange(len(label) + 1), reached))) for share in shares]
 
 

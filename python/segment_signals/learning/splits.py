@@ -12,11 +12,16 @@ TRAINING, CALIBRATION, TEST = "training", "calibration", "test"
 
 @dataclass(frozen=True)
 class Split:
-    """Rows to learn from, to calibrate on, and to test on; sorted positions, no group in two of them."""
+    """Rows to learn from, to calibrate on, and to test on; sorted positions, no group in two of them.
+
+    `known`: everything before the calibration slice, the groups that it has among them: the final model is fitted on it
+    and on the calibration slice, and shares no group with the test.
+    """
 
     training: Integers
     calibration: Integers
     test: Integers
+    known: Integers
 
 
 def is_closed(at: Integers, label: Floats, horizon_days: int, trained_on: int) -> Bools:
@@ -46,7 +51,11 @@ def evaluation_split(at: Integers, group: Integers, horizon_days: int, rules: Ru
     test = np.flatnonzero(at >= first_test)
     earlier = earlier[~np.isin(group[earlier], group[test])]
     parts = deployment_split(at[earlier], group[earlier], rules)
-    return None if parts is None else Split(earlier[parts.training], earlier[parts.calibration], test)
+    return (
+        None
+        if parts is None
+        else Split(earlier[parts.training], earlier[parts.calibration], test, earlier[parts.known])
+    )
 
 
 def deployment_split(at: Integers, group: Integers, rules: Rules) -> Split | None:
@@ -56,7 +65,7 @@ def deployment_split(at: Integers, group: Integers, rules: Rules) -> Split | Non
         return None
     calibration = np.flatnonzero(at >= first)
     training = np.flatnonzero((at < first) & ~np.isin(group, group[calibration]))
-    return Split(training, calibration, np.empty(0, dtype=np.int64))
+    return Split(training, calibration, np.empty(0, dtype=np.int64), np.flatnonzero(at < first))
 
 
 def fold_of(group: Integers, folds: int) -> Integers:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 import altair as alt
@@ -120,23 +121,29 @@ def waterfall_svg(
     label: str,
     prefix: str,
     height: int = 170,
+    intervals: Sequence[tuple[float, float] | None] = (),
+    neutral: Sequence[str] = (),
 ) -> str:
     """From a value through signed contributions to their sum, top to bottom.
 
-    `before` is (name, value), `steps` are (name, contribution), `now` names the sum; values in currency a day.
+    `before` is (name, value), `steps` are (name, contribution), `now` names the sum; values in one currency.
+    `intervals` are those of the contributions, drawn as thin bars; steps named in `neutral` carry no colour of change.
     """
     name, level = before
     rows: list[dict[str, Any]] = [
         {"name": name, "from": 0.0, "to": level, "fill": GREY, "text": words.money(level, currency)}
     ]
-    for name, effect in steps:
-        fill = UP if effect > 0 else DOWN if effect < 0 else GREY
+    for place, (name, effect) in enumerate(steps):
+        fill = LINE if name in neutral else UP if effect > 0 else DOWN if effect < 0 else GREY
         text = words.difference(effect, currency, effect)
         rows.append({"name": name, "from": level, "to": level + effect, "fill": fill, "text": text})
+        interval = intervals[place] if place < len(intervals) else None
+        if interval is not None:
+            rows[-1] |= {"low": max(level + interval[0], 0.0), "high": level + interval[1]}
         level += effect
     rows.append({"name": now, "from": 0.0, "to": level, "fill": GREY, "text": words.money(level, currency)})
     for row in rows:
-        row["right"] = max(row["from"], row["to"])
+        row["right"] = max(row["from"], row["to"], row.get("high", 0.0))
     top = ceiling([row["right"] for row in rows])
     base = alt.Chart(_inline(rows)).encode(
         y=alt.Y(
@@ -154,7 +161,104 @@ def waterfall_svg(
     text = base.mark_text(dx=5, align="left", fontSize=12, color=INK).encode(
         x=alt.X("right:Q", scale=scale, axis=axis), text="text:N"
     )
-    return _svg(alt.layer(bars, text), label=label, prefix=prefix, height=height)
+    layers: list[alt.Chart] = [bars, text]
+    if any("low" in row for row in rows):
+        whiskers = (
+            alt.Chart(_inline([row for row in rows if "low" in row]))
+            .mark_rule(color=INK, strokeWidth=1)
+            .encode(y=base.encoding.y, x=alt.X("low:Q", scale=scale, axis=axis), x2="high:Q")
+        )
+        layers.insert(1, whiskers)
+    return _svg(alt.layer(*layers), label=label, prefix=prefix, height=height)
+
+
+def range_svg(
+    bars: Sequence[tuple[str, float, float | None, float | None]],
+    *,
+    top: float,
+    currency: str,
+    hollow: bool,
+    label: str,
+    prefix: str,
+) -> str:
+    """Values one below the other from 0 to `top`: (name, value, low, high), with a bar where there is a range.
+
+    A dot has a range, a diamond is a single number; a hollow dot is directional.
+    """
+    rows = [
+        {"name": name, "value": value, "low": low, "high": high, "right": value if high is None else high,
+         "text": words.money(value, currency)}
+        for name, value, low, high in bars
+    ]  # fmt: skip
+    ranges = [row for row in rows if row["low"] is not None and row["high"] is not None]
+    points = [row for row in rows if row["low"] is None or row["high"] is None]
+    y = alt.Y(
+        "name:N",
+        sort=[name for name, _, _, _ in bars],
+        axis=alt.Axis(title=None, ticks=False, domain=False, labelPadding=6, labelLimit=130),
+    )
+    scale = alt.Scale(domain=[0, top * 1.35], nice=False)
+    axis = alt.Axis(values=[0, top / 2, top], labelExpr=_tick_labels(top, currency, parts=2), title=None, grid=True)
+
+    def x(field: str) -> alt.X:
+        return alt.X(f"{field}:Q", scale=scale, axis=axis)
+
+    layers = [
+        alt.Chart(_inline(ranges)).mark_rule(color=BAND, strokeWidth=8).encode(y=y, x=x("low"), x2="high:Q"),
+        alt.Chart(_inline(ranges))
+        .mark_point(filled=True, size=50, opacity=1, stroke=LINE, strokeWidth=1.4, fill="#ffffff" if hollow else LINE)
+        .encode(y=y, x=x("value")),
+        alt.Chart(_inline(points))
+        .mark_point(filled=True, shape="diamond", size=60, opacity=1, fill=GREY)
+        .encode(y=y, x=x("value")),
+        alt.Chart(_inline(rows))
+        .mark_text(dx=8, align="left", fontSize=12, color=INK)
+        .encode(y=y, x=x("right"), text="text:N"),
+    ]
+    return _svg(alt.layer(*layers), label=label, prefix=prefix, height=40 + 26 * len(rows))
+
+
+def backtest_svg(
+    origins: Sequence[tuple[date, float, float, float, float, bool]],
+    *,
+    currency: str,
+    label: str,
+    prefix: str,
+    height: int = 170,
+) -> str:
+    """Earlier forecasts by their date: a bar from P10 to P90, a line at P50, a dot for what came.
+
+    `origins` are (date, P10, P50, P90, actual, is the actual in the range). A dot outside its bar is an orange diamond.
+    """
+    rows = [
+        {"x": day.year * 12 + day.month - 1 + (day.day - 1) / 31, "low": low, "mid": mid, "high": high, "came": came}
+        for day, low, mid, high, came, _ in origins
+    ]
+    first, last = int(min(row["x"] for row in rows)), int(max(row["x"] for row in rows)) + 1
+    top = ceiling([max(row["high"], row["came"]) for row in rows])
+    # A month before and after, so that bars at the ends are whole.
+    x_scale, x_axis = alt.Scale(domain=[first, last + 0.5], nice=False, zero=False), _month_axis(first, last)
+    y_scale = alt.Scale(domain=[0, top], nice=False)
+    y_axis = alt.Axis(values=[top * part / 4 for part in range(5)], labelExpr=_tick_labels(top, currency), title=None)
+
+    def x() -> alt.X:
+        return alt.X("x:Q", scale=x_scale, axis=x_axis)
+
+    def y(field: str) -> alt.Y:
+        return alt.Y(f"{field}:Q", scale=y_scale, axis=y_axis)
+
+    base = alt.Chart(_inline(rows))
+    inside = [row for row, origin in zip(rows, origins, strict=True) if origin[5]]
+    outside = [row for row, origin in zip(rows, origins, strict=True) if not origin[5]]
+    layers = [
+        base.mark_rule(color=BAND, strokeWidth=10).encode(x=x(), y=y("low"), y2="high:Q"),
+        base.mark_tick(orient="horizontal", color=LINE, thickness=2, size=10).encode(x=x(), y=y("mid")),
+        alt.Chart(_inline(inside)).mark_point(filled=True, size=34, opacity=1, fill=INK).encode(x=x(), y=y("came")),
+        alt.Chart(_inline(outside))
+        .mark_point(shape="diamond", size=60, opacity=1, fill="#ffffff", stroke=DOWN, strokeWidth=1.8)
+        .encode(x=x(), y=y("came")),
+    ]
+    return _svg(alt.layer(*layers), label=label, prefix=prefix, height=height)
 
 
 def _inline(rows: list[dict[str, Any]]) -> alt.InlineData:

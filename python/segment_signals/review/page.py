@@ -22,7 +22,11 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from segment_signals.review import (
+    deals,
+    forecast,
     headline,
+    levers,
+    movement,
     registers,
     retention,
     segments,
@@ -44,7 +48,7 @@ def render_review(tables: Mapping[str, pd.DataFrame], *, dataset: str) -> str:
     Args:
         tables: name -> frame for funnel_conversion, segment_scorecards, pipeline_velocity, gate_results, definitions
             and release, with the columns of the published contract; any may have 0 rows. The tables of signals
-            (signals.COLUMNS) are shown where given, other tables are ignored.
+            (signals.COLUMNS) and of the pipeline are shown where given, other tables are ignored.
         dataset: the name of the dataset, as it stands in the masthead.
 
     Raises:
@@ -68,6 +72,11 @@ def render_review(tables: Mapping[str, pd.DataFrame], *, dataset: str) -> str:
         script=Markup((HERE / "page.js").read_text(encoding="utf-8")),
         **_context(facts),
         signals=signals.view(facts, tables),
+        forecast=forecast.view(facts, tables),
+        movement=movement.view(facts, tables),
+        levers=levers.view(facts, tables),
+        outcomes=deals.outcomes(facts, tables),
+        stalled=deals.stalled(tables),
         retention=retention.view(facts, tables),
     )
     return re.sub(r"\n\s*\n+", "\n", page)

@@ -147,6 +147,8 @@ def _crossings(history: pa.Table, outcomes: pa.Table, bands: Bands, minimum: int
             float(scored.high[0]),
             len(won_at),
         )
+        if not won_at:
+            continue
         yield told_row(of, ALL, ALL, share, minimum)
         for band, bound in band_bounds("probability" if name == NAME else COMPOSITE, bands).items():
             reached: dict[str, int] = {}
@@ -177,6 +179,8 @@ def _pql(outcomes: pa.Table, minimum: int) -> Iterator[Row]:
     for metric, is_pql in (("precision", True), ("base_rate", False)):
         part = rows.filter(pc.field("is_pql")) if is_pql else rows
         n = part.num_rows
+        if n == 0:
+            continue
         wins = int(pc.sum(part["is_won_in_time"].cast(pa.int64())).as_py() or 0) if n else 0
         limits = wilson_interval([wins / max(n, 1)], [max(n, 1)])
         yield told_row(

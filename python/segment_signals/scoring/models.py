@@ -126,10 +126,10 @@ def _trained(
 
 def _reference(trained: Trained, known: FeatureTable, rules: Rules) -> str | None:
     """Quantiles of what the model says of the rows it was made from, as JSON."""
-    if trained.model is None or trained.tested is None:
+    if trained.model is None or not known.is_dated:
         return None
     examples = known.examples().take(trained.closed)
     fold = fold_of(examples.group, rules.folds) if len(trained.model.members) > 1 else None
-    scores = trained.model.score(examples.columns, fold).probability
+    scores = trained.model.probability(examples.columns, fold)
     kept = np.quantile(scores, np.linspace(0, 1, REFERENCE))
     return json.dumps([float(f"{value:.6g}") for value in kept])

@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from segment_signals.learning import Rules, Scores, quality, registry
 from segment_signals.learning.splits import fold_of
 from segment_signals.scoring.inputs import Calendar, FeatureTable, date_of
-from segment_signals.statistics.arrays import Floats
+from segment_signals.statistics.arrays import Bools, Floats
 
 SCORES_SCHEMA = pa.schema(
     [
@@ -188,7 +188,7 @@ def snapshots(
     thresholds: Mapping[str, float],
     only_current: bool = False,
 ) -> Iterator[Snapshot]:
-    """The score dates that are told, oldest first, each scored by the model that was in force."""
+    """The score dates that are told, oldest first, each by the model that was in force; blocks only of today's."""
     by_day = {row["trained_on_date"]: row for row in models.to_pylist()}
     ordered = points.sort_by([("snapshot_date", "ascending"), ("person_id", "ascending")])
     told = ordered["snapshot_date"].cast(pa.date32())
@@ -199,10 +199,10 @@ def snapshots(
         if not features.is_dated:
             # Whoever has converted is scored to judge the model, and is no open lead.
             is_open = np.asarray(rows.rows["outcome"].to_numpy() == 0)
-            yield _scored(int(day), rows, beside, by_day.get(date_of(int(day))), thresholds, is_open)
+            yield _scored(int(day), rows, beside, by_day.get(date_of(int(day))), thresholds, is_open, only_current)
         else:
             model = by_day.get(date_of(calendar.model_day(int(day))))
-            yield _scored(int(day), rows, beside, model, thresholds, None)
+            yield _scored(int(day), rows, beside, model, thresholds, None, only_current)
 
 
 def _scored(
@@ -211,7 +211,8 @@ def _scored(
     points: pa.Table,
     model: Mapping[str, object] | None,
     thresholds: Mapping[str, float],
-    is_open: "np.ndarray[tuple[int], np.dtype[np.bool_]] | None",
+    is_open: Bools | None,
+    with_blocks: bool,
 ) -> Snapshot:
     scores, reason, caveat = None, None, None
     if model is None:
@@ -224,7 +225,8 @@ def _scored(
         if len(stored.members) > 1:
             fold = fold_of(rows.examples().group, Rules.of(thresholds).folds)
         if rows.rows.num_rows:
-            scores = stored.score(rows.columns(), fold)
+            columns = rows.columns()
+            scores = stored.score(columns, fold) if with_blocks else Scores(stored.probability(columns, fold), {})
             reason, caveat = _against(model, day, scores.probability, thresholds)
     if is_open is not None:
         kept = np.flatnonzero(is_open)

@@ -53,8 +53,7 @@ ENTITIES: Mapping[str, tuple[CanonicalColumn, ...]] = MappingProxyType(
             *_optional("integer", "employee_count"),
             *_optional("text", "status"),
             *_optional("boolean", "has_budget", "has_authority", "has_need", "has_timeline", "is_lead"),
-            _required("created_at", "timestamp"),
-            *_optional("timestamp", "converted_at", "changed_at"),
+            *_optional("timestamp", "created_at", "converted_at", "changed_at"),
             *_optional("boolean", "is_deleted"),
         ),
         "opportunities": (

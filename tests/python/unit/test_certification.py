@@ -30,6 +30,7 @@ def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
         ("velocity", 0.1, 5),
         ("levers", 0.1, 2),
         ("forecast", 0.05, 9),
+        ("scoring", 0.1, 15),
     ],
 )
 def test_targets_are_met(warehouse: Warehouse, topic: str, scale: float, at_least: int) -> None:
