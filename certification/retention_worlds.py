@@ -104,7 +104,7 @@ def world(customers: int, seed: int, rows_per_week: int = 1) -> World:
 
 
 def truth(drawn: World, customer: Integers, at: Integers) -> Floats:
-    """P(notice within the horizon after the day) of customers that have given none, given all that has happened by then.
+    """P(notice within the horizon) of customers that have given none, given all that has happened by the day.
 
     Usage that has not fallen may fall within the 30 days after which it would still matter.
     """
