@@ -1,6 +1,6 @@
 """Customers at scale: a million subscription months and ten million rows of usage through the marts and the signals.
 
-Run `python bench/retention_scale.py` from the project's root. It draws the world of the certification in parts, writes it
+Run `python -m bench.retention_scale` from the project's root. It draws the world of the certification in parts, writes it
 to a scratch folder, and measures, in a process of its own on two threads, every mart and signal of retention from core on.
 """
 
@@ -64,19 +64,19 @@ def measure(folder: Path, project: Path) -> dict[str, Any]:
         "select account_id, account_id, 'new_business', true, started_date, 'industry ' || hash(account_id) % 8, "
         "'region ' || hash(account_id) % 5 from core.subscriptions"
     )
-    seconds: dict[str, float] = {}
-    started = time.perf_counter()
+    seconds: dict[str, tuple[float, float]] = {}
+    started, used = time.perf_counter(), time.process_time()
     for name in MARTS:
-        before = time.perf_counter()
+        before, spent = time.perf_counter(), time.process_time()
         model = warehouse.models[name]
         run(f"create or replace table {model.relation} as {model.sql}")
-        seconds[name] = time.perf_counter() - before
+        seconds[name] = time.perf_counter() - before, time.process_time() - spent
     table = warehouse.table
 
     def clocked(name: str, made: Any) -> Any:
-        before = time.perf_counter()
+        before, spent = time.perf_counter(), time.process_time()
         found = made()
-        seconds[name] = time.perf_counter() - before
+        seconds[name] = time.perf_counter() - before, time.process_time() - spent
         return found
 
     inputs = table("from marts.revenue_retention_inputs")
@@ -99,7 +99,7 @@ def measure(folder: Path, project: Path) -> dict[str, Any]:
     clocked("churn_risk", lambda: churn_risk(landmarks, models, LAST_DAY, "USD", parameters))
     clocked("churn_contributions", lambda: churn_contributions(landmarks, models, LAST_DAY))
     clocked("churn_quality", lambda: churn_quality(models))
-    whole = time.perf_counter() - started
+    whole, processor = time.perf_counter() - started, time.process_time() - used
     ((months,), (usage,)) = warehouse.connection.sql(
         "select sum(subscription_count)::bigint from marts.customer_months union all select count(*) from core.product_usage"
     ).fetchall()
@@ -111,35 +111,38 @@ def measure(folder: Path, project: Path) -> dict[str, Any]:
         "status": models["status"][0].as_py(),
         "seconds": seconds,
         "whole": whole,
+        "processor": processor,
         "peak": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024**2,
     }
 
 
 def page(found: dict[str, Any]) -> str:
     """The page with what was measured."""
-    rows = sorted(found["seconds"].items(), key=lambda pair: -pair[1])
-    lines = [f"| {name} | {seconds:.1f} |" for name, seconds in rows if seconds >= 0.05]
+    rows = sorted(found["seconds"].items(), key=lambda pair: -pair[1][1])
+    lines = [f"| {name} | {clock:.1f} | {spent:.1f} |" for name, (clock, spent) in rows if clock >= 0.05]
     load = os.getloadavg()[0]
     verdict = "met" if found["whole"] <= SECONDS and found["peak"] <= GIGABYTES else "missed"
     return "\n".join(
         [
             "# Retention at scale",
             "",
-            f"Written by `python bench/retention_scale.py` on {os.cpu_count()} cores ({platform.machine()}), one run, with a load of "
-            f"{load:.1f} at its end. From the tables of core to every mart and signal of retention; loading them is not counted.",
+            f"Written by `python -m bench.retention_scale` on {os.cpu_count()} cores ({platform.machine()}), one run, with a load of "
+            f"{load:.1f} at its end. From the tables of core to every mart and signal of retention; loading them is not counted. Where "
+            "other work ran beside it, half the processor seconds are nearer to the truth than the seconds.",
             "",
             "| | asked | measured |",
             "|---|--:|--:|",
             f"| subscription months | 1,000,000 | {found['months']:,} |",
             f"| usage rows | 10,000,000 | {found['usage']:,} |",
             f"| seconds | {SECONDS} | {found['whole']:.1f} |",
+            f"| processor seconds, of two cores | | {found['processor']:.1f} |",
             f"| peak GB, with the tables of core in memory | {GIGABYTES:.0f} | {found['peak']:.2f} |",
             "",
             f"{verdict.capitalize()}. {found['customers']:,} customers, {found['landmarks']:,} month ends of customers; the churn "
             f"risk was {found['status']}.",
             "",
-            "| mart or signal | seconds |",
-            "|---|--:|",
+            "| mart or signal | seconds | processor seconds |",
+            "|---|--:|--:|",
             *lines,
             "",
         ]
@@ -156,7 +159,11 @@ def main() -> None:
         draw(folder)
         dbt(folder, "compile")
         done = subprocess.run(
-            [sys.executable, __file__, name, name], capture_output=True, text=True, check=False, cwd=PROJECT
+            [sys.executable, "-m", "bench.retention_scale", name, name],
+            capture_output=True,
+            text=True,
+            check=False,
+            cwd=PROJECT,
         )
         if done.returncode != 0:
             raise RuntimeError(done.stderr)
