@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from segment_signals.funnel.cells import CELL_FIELDS, EVIDENCE_FIELDS, codes, numbers, table, with_evidence
+from segment_signals.funnel.cells import CELL, CELL_FIELDS, EVIDENCE_FIELDS, codes, numbers, table, with_evidence
 from segment_signals.statistics.arrays import Floats, ratio, root
 from segment_signals.statistics.clusters import design_effect, intraclass_correlation
 from segment_signals.statistics.contrasts import Rates, censored_rates, clustered_rates, contrast
@@ -54,9 +54,10 @@ def segment_contrasts(inputs: pa.Table, thresholds: Mapping[str, float], caveats
         caveats: of reasons, the seed `evidence_reasons`.
 
     Returns:
-        Table of `SCHEMA` with the rows of the input.
+        Table of `SCHEMA` with the rows of the input, in the order of cell, metric and comparator.
     """
-    cells = inputs.to_pandas()
+    # In one order whatever the engine's: the shrinkage of a family is the last digits of sums over it.
+    cells = inputs.to_pandas().sort_values([*CELL, "metric", "comparator"], ignore_index=True)
     is_rate = (cells["unit"] == "difference").to_numpy()
     first, second = _sides(cells)
     of_rates = contrast(first.rates, second.rates)

@@ -50,7 +50,7 @@ def inputs(rows: list[dict[str, object]]) -> pa.Table:
     }
     filled = []
     for at, row in enumerate(rows):
-        whole = columns | {"segment": f"Segment {at}"} | row
+        whole = columns | {"segment": f"Segment {at:02d}"} | row
         for side in ("", "other_"):
             n, rate = whole[f"{side}n"], whole.get(f"{side}rate")
             whole |= {f"{side}rate": rate, f"{side}variance": None if rate is None else rate * (1 - rate) / n}
@@ -103,6 +103,16 @@ def test_a_contrast_is_as_thin_as_its_thinner_side() -> None:
         ("directional", "wide_interval"),
     ]
     assert got["caveat"].tolist()[1:3] == ["few", "few"]
+
+
+def test_the_order_of_rows_does_not_matter() -> None:
+    rows = [
+        {"n": 100 + 37 * at, "rate": 0.1 + 0.013 * at, "other_n": 900 + 11 * at, "other_rate": 0.3 - 0.007 * at}
+        for at in range(20)
+    ]
+    table = inputs(rows)
+    backwards = table.take(np.arange(20)[::-1])
+    assert segment_contrasts(table, THRESHOLDS, CAVEATS).equals(segment_contrasts(backwards, THRESHOLDS, CAVEATS))
 
 
 def test_deals_of_an_account_are_worth_less() -> None:
