@@ -285,7 +285,9 @@ def gains_svg(lines: Sequence[tuple[str, Sequence[tuple[float, float]]]], *, lab
         colour = LINE if number == 0 else GREY
         named = [{"x": rows[3]["x"], "y": rows[3]["y"], "name": name}]
         layers.append(
-            alt.Chart(_inline(rows)).mark_line(color=colour, strokeWidth=1.5, point=True).encode(x=x("x"), y=y("y"))
+            alt.Chart(_inline(rows))
+            .mark_line(color=colour, strokeWidth=1.5, point=alt.OverlayMarkDef(color=colour, size=18))
+            .encode(x=x("x"), y=y("y"))
         )
         layers.append(
             alt.Chart(_inline(named))
