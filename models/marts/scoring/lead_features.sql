@@ -21,7 +21,10 @@ page_weights as (
 
 activities as (
     select * from {{ ref('activities') }}
-    where not is_disqualified and person_id is not null and is_completed
+    where
+        not is_disqualified and person_id is not null
+        -- Whether a meeting took place is said later, and not when: those that were planned count.
+        and (is_completed or activity_type = 'meeting')
 ),
 
 product_usage as (
@@ -119,6 +122,7 @@ activity_features as (
         on
             snapshots.person_id = activities.person_id
             and activities.occurred_date <= snapshots.snapshot_date
+            and activities.known_date <= snapshots.snapshot_date
             and activities.occurred_date > snapshots.snapshot_date - 90
     group by snapshots.snapshot_date, snapshots.person_id
 ),
