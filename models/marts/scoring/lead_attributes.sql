@@ -4,7 +4,10 @@
 with
 
 lead_records as (
-    select * from {{ ref('lead_records') }}
+    select
+        *,
+        person_id as entity_id
+    from {{ ref('lead_records') }}
 ),
 
 accounts as (
@@ -21,14 +24,12 @@ lead_titles as (
 ),
 
 merged as (
-    select
-        person_id,
-        max(lead_date) as lead_date,
-        {%- for column in ['named_account_id', 'email_domain', 'title'] + (lead_attribute_kinds() | list) %}
-        {{ first_filled(column) }}{{ ',' if not loop.last }}
-        {%- endfor %}
-    from lead_records
-    group by person_id
+    {{ merged_records(
+        'lead_records',
+        'person_id',
+        ['named_account_id', 'email_domain', 'title'] + (lead_attribute_kinds() | list),
+        {'lead_date': 'max(lead_date)'},
+    ) }}
 ),
 
 -- The account that had the domain first: later ones change nothing for a lead that came before.

@@ -260,7 +260,7 @@ attributes_then as (
         person_id,
         true as is_restored
         {%- for attribute in ['title'] + (lead_attribute_kinds() | list) %},
-        {{ first_filled(attribute) }}
+        min_by({{ attribute }}, record_number) filter (where {{ attribute }} is not null) as {{ attribute }}
         {%- endfor %}
     from records_then
     group by snapshot_date, person_id

@@ -50,8 +50,18 @@ linked as (
     left join account_links on records.account_id = account_links.source_account_id
 )
 
--- Where no record was there on that day, the first one that came stands for it.
-select *
+-- Where no record was there on that day, the first one that came stands for it. Numbered again without gaps.
+select
+    person_id,
+    lead_date,
+    source_person_id,
+    row_number() over (partition by person_id order by record_number) as record_number,
+    named_account_id,
+    email_domain,
+    title
+    {%- for attribute in lead_attribute_kinds() %},
+    {{ attribute }}
+    {%- endfor %}
 from linked
 where
     created_at is null

@@ -28,6 +28,8 @@ from segment_signals.learning.splits import (
 from segment_signals.statistics.arrays import Bools, Floats, Integers
 
 RESAMPLES = 1000
+# A prior's precision does not depend on the number of rows: so many settle it.
+PENALTY_ROWS = 20_000
 SMALLEST_PROBABILITY = 1e-9
 OUT_OF_TIME, OUT_OF_FOLD = "out_of_time", "out_of_fold"
 
@@ -71,6 +73,7 @@ def train(
     rules: Rules,
     late_names: Sequence[str] = (),
     undated: bool = False,
+    panel: bool = False,
 ) -> Trained:
     """Train on what was known on a day.
 
@@ -82,6 +85,9 @@ def train(
         rules: thresholds.
         late_names: patterns of names that are written late (`leakage.alarms`).
         undated: the list has no landmarks; every row with a label is used, in folds by group.
+        panel: every group is seen at many landmarks and is scored again after training (customers). Then slices are of
+            time alone: to leave a group out of what is earlier than its newest row would keep those that ended, a
+            choice by outcome. Folds and intervals are by group all the same.
 
     Returns:
         The model that is deployed: fitted on all closed rows; its calibration is that of a model of the older ones on
@@ -110,7 +116,7 @@ def train(
                 kept,
                 closed,
             )
-        found = _in_folds(rows, kept, rules) if undated else _in_time(rows, kept, horizon_days, rules)
+        found = _in_folds(rows, kept, rules) if undated else _in_time(rows, kept, horizon_days, rules, panel)
         if isinstance(found, Refusal):
             return Trained(None, found, named, kept, closed)
         model, tested, decision, windows = found
@@ -147,9 +153,12 @@ def _leaks(named: Sequence[Alarm], rules: Rules) -> Refusal | None:
     )
 
 
-def _in_time(rows: Examples, features: Sequence[Feature], horizon_days: int, rules: Rules) -> Found | Refusal:
-    early = evaluation_split(rows.at, rows.group, horizon_days, rules)
-    late = deployment_split(rows.at, rows.group, rules)
+def _in_time(
+    rows: Examples, features: Sequence[Feature], horizon_days: int, rules: Rules, panel: bool
+) -> Found | Refusal:
+    apart = np.arange(len(rows)) if panel else rows.group
+    early = evaluation_split(rows.at, apart, horizon_days, rules)
+    late = deployment_split(rows.at, apart, rules)
     if early is None or late is None:
         days = len(np.unique(rows.at))
         return Refusal(
@@ -241,7 +250,8 @@ def _member(fit: Callable[[Examples], Learner], rows: Examples, split: Split, ru
 
 
 def _penalty(training: Examples, features: Sequence[Feature], rules: Rules) -> float:
-    """The penalty with the lowest log loss on a third of the groups, learned from the others."""
+    """The penalty with the lowest log loss on a third of the groups, learned from the others; of some rows, if many."""
+    training = training.take(thin(training.entity, training.at, PENALTY_ROWS))
     third: Bools = fold_of(training.group, 3) == 0
     inner, outer = training.where(~third), training.where(third)
     if not (0 < inner.label.sum() < len(inner)) or len(outer) == 0:
