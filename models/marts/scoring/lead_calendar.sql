@@ -37,8 +37,10 @@ month_ends as (
     select
         -- Inside a month today is no month end: the last one is a month ago.
         numbers.number
-        + case when {{ period_start('(run_context.as_of_date + 1)', 'month') }} = run_context.as_of_date + 1 then 0 else 1 end
-            as months_ago,
+        + case
+            when {{ period_start('(run_context.as_of_date + 1)', 'month') }} = run_context.as_of_date + 1 then 0
+            else 1
+        end as months_ago,
         {{ add_months(period_start('(run_context.as_of_date + 1)', 'month'), '-numbers.number') }} - 1 as snapshot_date,
         true as is_month_end
     from numbers

@@ -210,7 +210,13 @@ next_changes as (
             attribute_history.entity = 'people'
             and lead_records.source_person_id = attribute_history.entity_id
             and attribute_history.changed_at::date > snapshots.snapshot_date
-    where attribute_history.column_name in ('title'{% for attribute in lead_attribute_kinds() %}, '{{ attribute }}'{% endfor %})
+    where
+        attribute_history.column_name in (
+            'title'
+            {%- for attribute in lead_attribute_kinds() %},
+            '{{ attribute }}'
+            {%- endfor %}
+        )
 ),
 
 record_changes as (

@@ -180,6 +180,6 @@ def _pql(found: Mapping[Key, Row]) -> str:
     if precision is None or below is None:
         return ""
     return (
-        f"Of {words.count(precision['n'])} leads in the top band of the PQL score {_rate(precision)} % were won in time, "
-        f"of {words.count(below['n'])} leads seen below it {_rate(below)} %."
+        f"Of {words.count(precision['n'])} leads in the top band of the PQL score {_rate(precision)} % were won "
+        f"in time, of {words.count(below['n'])} leads seen below it {_rate(below)} %."
     )
