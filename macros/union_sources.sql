@@ -53,7 +53,7 @@
         'activities': {
             'activity_id': 'string', 'activity_type': 'string', 'direction': 'string', 'person_id': 'string',
             'account_id': 'string', 'opportunity_id': 'string', 'owner_id': 'string', 'is_completed': 'boolean',
-            'occurred_at': 'timestamp',
+            'occurred_at': 'timestamp', 'known_at': 'timestamp',
         },
         'touches': {
             'touch_id': 'string', 'person_id': 'string', 'account_id': 'string', 'campaign_id': 'string',

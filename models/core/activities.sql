@@ -51,7 +51,8 @@ linked as (
         activities.occurred_at is null as is_missing_date,
         coalesce(activities.occurred_at::date > run_context.as_of_date, false) as is_after_as_of,
         activities.occurred_at,
-        activities.occurred_at::date as occurred_date
+        activities.occurred_at::date as occurred_date,
+        activities.known_at::date as known_date
     from activities
     cross join run_context
     left join person_links on activities.person_id = person_links.source_person_id

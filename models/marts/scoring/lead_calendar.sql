@@ -1,5 +1,5 @@
-{# Two years to learn from before the model of the earliest of twelve month ends, and the horizon before that. -#}
-{% set snapshots = 44 -%}
+{# Most month ends that any setting of the seed needs; `needed` says how many of them this one does. -#}
+{% set most_month_ends = 120 -%}
 with
 
 run_context as (
@@ -9,8 +9,18 @@ run_context as (
 thresholds as (
     select
         max(value) filter (where threshold = 'lead_score_horizon_days')::integer as horizon_days,
-        max(value) filter (where threshold = 'lead_score_backtest_months')::integer as backtest_months
+        max(value) filter (where threshold = 'lead_score_backtest_months')::integer as backtest_months,
+        max(value) filter (where threshold = 'model_training_days')::integer as training_days
     from {{ ref('evidence_thresholds') }}
+),
+
+-- Told month ends, the quarter before the earliest of them whose end trained its model, and what that learned from.
+needed as (
+    select
+        horizon_days,
+        backtest_months,
+        backtest_months + 3 + ceil(training_days / 30.4)::integer as month_ends
+    from thresholds
 ),
 
 first_days as (
@@ -19,24 +29,31 @@ first_days as (
 ),
 
 numbers as (
-    {{ numbers(snapshots) }}
+    {{ numbers(most_month_ends) }}
 ),
 
 -- The last day of each month that is over, newest first.
 month_ends as (
     select
-        numbers.number as months_ago,
+        -- Inside a month today is no month end: the last one is a month ago.
+        numbers.number
+        + case
+            when {{ period_start('(run_context.as_of_date + 1)', 'month') }} = run_context.as_of_date + 1 then 0
+            else 1
+        end as months_ago,
         {{ add_months(period_start('(run_context.as_of_date + 1)', 'month'), '-numbers.number') }} - 1 as snapshot_date,
         true as is_month_end
     from numbers
     cross join run_context
+    cross join needed
+    where numbers.number <= needed.month_ends
 ),
 
 dates as (
     select * from month_ends
     union all
     select
-        -1 as months_ago,
+        0 as months_ago,
         run_context.as_of_date as snapshot_date,
         false as is_month_end
     from run_context
@@ -47,14 +64,14 @@ select
     dates.snapshot_date,
     dates.snapshot_date = run_context.as_of_date as is_current,
     dates.is_month_end,
-    dates.months_ago <= thresholds.backtest_months as is_scored,
+    dates.months_ago <= needed.backtest_months as is_scored,
     -- The model in force is the one of the last quarter that was over.
     {{ period_start('(dates.snapshot_date + 1)', 'quarter') }} - 1 as trained_on_date,
-    thresholds.horizon_days,
-    dates.snapshot_date + thresholds.horizon_days as horizon_end_date
+    needed.horizon_days,
+    dates.snapshot_date + needed.horizon_days as horizon_end_date
 from dates
 cross join run_context
-cross join thresholds
+cross join needed
 cross join first_days
 where
     dates.snapshot_date = run_context.as_of_date

@@ -21,7 +21,10 @@ page_weights as (
 
 activities as (
     select * from {{ ref('activities') }}
-    where not is_disqualified and person_id is not null and is_completed
+    where
+        not is_disqualified and person_id is not null
+        -- Whether a meeting took place is said later, and not when: those that were planned count.
+        and (is_completed or activity_type = 'meeting')
 ),
 
 product_usage as (
@@ -38,8 +41,12 @@ attribute_history as (
     {{ union_sources('attribute_history') }}
 ),
 
-person_links as (
-    select * from {{ ref('person_links') }}
+lead_records as (
+    select * from {{ ref('lead_records') }}
+),
+
+lead_titles as (
+    select * from {{ ref('lead_titles') }}
 ),
 
 -- Of the beginnings that a page has, the longest one counts.
@@ -115,6 +122,7 @@ activity_features as (
         on
             snapshots.person_id = activities.person_id
             and activities.occurred_date <= snapshots.snapshot_date
+            and activities.known_date <= snapshots.snapshot_date
             and activities.occurred_date > snapshots.snapshot_date - 90
     group by snapshots.snapshot_date, snapshots.person_id
 ),
@@ -182,33 +190,86 @@ product_stages as (
     group by entity_id
 ),
 
--- Where a source keeps the history of an attribute: before its next change it was what that change calls old.
+-- Where a source keeps the history of an attribute: before its next change it was what that change calls old. Only
+-- changes of the records that were there when the lead came, or a contact that a conversion made would speak.
 next_changes as (
     select
         snapshots.snapshot_date,
-        snapshots.person_id
-        {%- for attribute in lead_attribute_kinds() %},
-        count(*) filter (where attribute_history.column_name = '{{ attribute }}') as {{ attribute }}_changes,
-        min_by(attribute_history.old_value, attribute_history.changed_at) filter (
-            where attribute_history.column_name = '{{ attribute }}'
-        ) as {{ attribute }}
-        {%- endfor %}
+        lead_records.source_person_id,
+        lead_records.person_id,
+        attribute_history.column_name,
+        attribute_history.old_value,
+        row_number() over (
+            partition by snapshots.snapshot_date, lead_records.source_person_id, attribute_history.column_name
+            order by attribute_history.changed_at, attribute_history.old_value, attribute_history.new_value
+        ) as change_number
     from snapshots
-    inner join person_links on snapshots.person_id = person_links.person_id
+    inner join lead_records on snapshots.person_id = lead_records.person_id
     inner join attribute_history
         on
             attribute_history.entity = 'people'
-            and person_links.source_person_id = attribute_history.entity_id
+            and lead_records.source_person_id = attribute_history.entity_id
             and attribute_history.changed_at::date > snapshots.snapshot_date
     where
         attribute_history.column_name in (
-            {%- for attribute in lead_attribute_kinds() %}
-            '{{ attribute }}'{{ ',' if not loop.last }}
-            {%- else %}
-            'none'
+            'title'
+            {%- for attribute in lead_attribute_kinds() %},
+            '{{ attribute }}'
             {%- endfor %}
         )
-    group by snapshots.snapshot_date, snapshots.person_id
+),
+
+record_changes as (
+    select
+        snapshot_date,
+        person_id,
+        source_person_id
+        {%- for attribute in ['title'] + (lead_attribute_kinds() | list) %},
+        count(*) filter (where column_name = '{{ attribute }}') as {{ attribute }}_changes,
+        max(old_value) filter (where column_name = '{{ attribute }}') as {{ attribute }}
+        {%- endfor %}
+    from next_changes
+    where change_number = 1
+    group by snapshot_date, person_id, source_person_id
+),
+
+changed_leads as (
+    select distinct
+        snapshot_date,
+        person_id
+    from record_changes
+),
+
+-- All records of a lead of which one has changed since, each as it was.
+records_then as (
+    select
+        changed_leads.snapshot_date,
+        changed_leads.person_id,
+        lead_records.record_number
+        {%- for attribute in ['title'] + (lead_attribute_kinds() | list) %},
+        case
+            when record_changes.{{ attribute }}_changes > 0 then record_changes.{{ attribute }}
+            else lead_records.{{ attribute }}
+        end as {{ attribute }}
+        {%- endfor %}
+    from changed_leads
+    inner join lead_records on changed_leads.person_id = lead_records.person_id
+    left join record_changes
+        on
+            changed_leads.snapshot_date = record_changes.snapshot_date
+            and lead_records.source_person_id = record_changes.source_person_id
+),
+
+attributes_then as (
+    select
+        snapshot_date,
+        person_id,
+        true as is_restored
+        {%- for attribute in ['title'] + (lead_attribute_kinds() | list) %},
+        min_by({{ attribute }}, record_number) filter (where {{ attribute }} is not null) as {{ attribute }}
+        {%- endfor %}
+    from records_then
+    group by snapshot_date, person_id
 )
 
 select
@@ -218,11 +279,11 @@ select
     case when attributes.account_known_date <= snapshots.snapshot_date then attributes.account_id end as account_id,
     {%- for attribute, kind in lead_feature_kinds().items() if attribute in lead_attribute_kinds() %}
     {{ 'try_cast(' if kind == 'number' }}case
-        when next_changes.{{ attribute }}_changes > 0 then next_changes.{{ attribute }}
+        when attributes_then.is_restored then attributes_then.{{ attribute }}
         else attributes.{{ attribute }}
     end{{ ' as double)' if kind == 'number' }} as {{ attribute }},
     {%- endfor %}
-    attributes.seniority,
+    case when attributes_then.is_restored then titles_then.seniority else attributes.seniority end as seniority,
     attributes.is_free_email,
     snapshots.stage,
     {{ days_between('snapshots.lead_date', 'snapshots.snapshot_date') }} as age_days,
@@ -256,5 +317,8 @@ left join group_features
 left join usage_features
     on snapshots.person_id = usage_features.person_id and snapshots.snapshot_date = usage_features.snapshot_date
 left join product_stages on snapshots.person_id = product_stages.person_id
-left join next_changes
-    on snapshots.person_id = next_changes.person_id and snapshots.snapshot_date = next_changes.snapshot_date
+left join attributes_then
+    on
+        snapshots.person_id = attributes_then.person_id
+        and snapshots.snapshot_date = attributes_then.snapshot_date
+left join lead_titles as titles_then on lower(attributes_then.title) = titles_then.title_key

@@ -20,7 +20,14 @@ renamed as (
         {{ source_key('opportunity_id') }} as opportunity_id,
         {{ source_key('owner_id') }} as owner_id,
         coalesce(is_completed, true) as is_completed,
-        occurred_at
+        occurred_at,
+        -- What has no status was written down after it took place. A status is that of the day of the export.
+        case
+            when lower(activity_type) like '%mail%' or lower(activity_type) like '%meeting%'
+                or lower(activity_type) like '%demo%' or lower(direction) = 'inbound' or is_completed is null
+                then occurred_at
+            when completed_at is not null then greatest(occurred_at, completed_at)
+        end as known_at
     from activities
 )
 

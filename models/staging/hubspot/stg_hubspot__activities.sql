@@ -46,7 +46,9 @@ joined as (
         coalesce(
             details.ended_at, details.hs_timestamp, engagements.hs_timestamp, details.hs_createdate,
             engagements.hs_createdate
-        ) as occurred_at
+        ) as occurred_at,
+        coalesce(details.hs_createdate, engagements.hs_createdate) as created_at,
+        details.ended_at
     from engagements
     full outer join details on engagements.engagement_id = details.engagement_id
 ),
@@ -90,7 +92,17 @@ renamed as (
             when 'email' then coalesce(typed.status = 'SENT', true)
             else true
         end as is_completed,
-        typed.occurred_at
+        typed.occurred_at,
+        -- A task is dated by its plan, a call by its end or by who writes it down afterwards; of a meeting nobody says
+        -- when its outcome was noted, only that it was planned.
+        case
+            when typed.activity_type in ('email', 'meeting', 'note')
+                then greatest(typed.occurred_at, coalesce(typed.created_at, typed.occurred_at))
+            when typed.activity_type = 'call' and typed.ended_at is not null
+                then greatest(typed.ended_at, coalesce(typed.created_at, typed.ended_at))
+            when typed.activity_type = 'call' and (typed.status is null or typed.created_at >= typed.occurred_at)
+                then greatest(typed.occurred_at, coalesce(typed.created_at, typed.occurred_at))
+        end as known_at
     from typed
     {%- for table in associations %}
     left join {{ table }}_links on typed.engagement_id = {{ table }}_links.engagement_id

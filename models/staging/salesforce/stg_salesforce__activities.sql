@@ -28,12 +28,14 @@ renamed_tasks as (
         account_id,
         owner_id,
         coalesce(is_closed, completed_date_time is not null or lower(status) = 'completed') as is_completed,
-        coalesce(completed_date_time, activity_date, created_date) as occurred_at
+        coalesce(completed_date_time, activity_date, created_date) as occurred_at,
+        case when completed_date_time is not null then greatest(completed_date_time, created_date) end as known_at
     from tasks
     where not {{ salesforce_is_deleted() }}
 ),
 
--- An event has no status: it took place unless it lies after the day on which the data ends.
+-- An event has no status: it took place unless it lies after the day on which the data ends. It may have been
+-- cancelled: what is known, from its day on, is that it was planned.
 renamed_events as (
     select
         record_key as activity_id,
@@ -47,7 +49,8 @@ renamed_events as (
         account_id,
         owner_id,
         true as is_completed,
-        coalesce(start_date_time, activity_date_time, activity_date, created_date) as occurred_at
+        coalesce(start_date_time, activity_date_time, activity_date, created_date) as occurred_at,
+        greatest(coalesce(start_date_time, activity_date_time, activity_date, created_date), created_date) as known_at
     from events
     where not {{ salesforce_is_deleted() }} and not coalesce(is_child, false)
 ),
@@ -76,5 +79,6 @@ select
     {{ salesforce_key_of('what_id', ['006']) }} as opportunity_id,
     {{ salesforce_key('owner_id') }} as owner_id,
     is_completed,
-    occurred_at
+    occurred_at,
+    known_at
 from unioned

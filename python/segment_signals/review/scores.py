@@ -176,10 +176,10 @@ def _gains(found: Mapping[Key, Row]) -> Markup | None:
 
 
 def _pql(found: Mapping[Key, Row]) -> str:
-    precision, base = found.get((PQL, "precision")), found.get((PQL, "base_rate"))
-    if precision is None or base is None:
+    precision, below = found.get((PQL, "precision")), found.get((PQL, "won_share_not_qualified"))
+    if precision is None or below is None:
         return ""
     return (
-        f"Of {words.count(precision['n'])} product-qualified leads {_rate(precision)} % were won in time, "
-        f"of all {words.count(base['n'])} who signed up {_rate(base)} %."
+        f"Of {words.count(precision['n'])} leads in the top band of the PQL score {_rate(precision)} % were won "
+        f"in time, of {words.count(below['n'])} leads seen below it {_rate(below)} %."
     )

@@ -3,13 +3,13 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from hashlib import blake2b
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from segment_signals.learning import CATEGORY, NUMBER, Columns, Examples, Feature, columns_of
-from segment_signals.learning.examples import group_codes
 from segment_signals.statistics.arrays import Bools, Integers
 
 # Columns of lead_features that are no features.
@@ -73,14 +73,26 @@ class FeatureTable:
         return columns_of(self.rows, self.features)
 
     def examples(self) -> Examples:
-        """Examples of these rows alone: codes of persons and groups depend on nothing outside of them."""
+        """Examples of these rows; a person and a group have the same number whatever other rows there are."""
         return Examples(
-            group_codes(self.rows["person_id"]),
-            group_codes(self.rows["split_group"]),
+            name_hashes(self.rows["person_id"]),
+            name_hashes(self.rows["split_group"]),
             self.at,
             self.rows["outcome"].cast(pa.float64()).to_numpy(),
             self.columns(),
         )
+
+
+def name_hashes(names: pa.ChunkedArray) -> Integers:
+    """A number (n,) of each name, of the name alone: 63 bits of its hash. A row without a name is its own."""
+    encoded = names.combine_chunks().cast(pa.string()).dictionary_encode()
+    levels = encoded.dictionary.to_pylist()
+    hashes = [int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "big") >> 1 for name in levels]
+    codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+    found: Integers = np.append(np.array(hashes, dtype=np.int64), 0)[codes]
+    alone = np.flatnonzero(codes < 0)
+    found[alone] = -1 - alone
+    return found
 
 
 def days_of(column: pa.ChunkedArray) -> Integers:

@@ -5,7 +5,6 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from segment_signals.learning.quality import Metric
 from segment_signals.scoring.inputs import Calendar, FeatureTable, date_of, days_of
@@ -60,7 +59,7 @@ def model_quality(
         calendar: the mart lead_calendar.
         models: the signal lead_models.
         history: the signal lead_score_history.
-        outcomes: the mart lead_outcomes: person, won date, PQL date, whether followed.
+        outcomes: the mart lead_outcomes: person and day of the win.
         bands: the seed score_bands.
         thresholds: the rows of `evidence_thresholds`.
 
@@ -71,7 +70,7 @@ def model_quality(
     rows = list(_current(models))
     rows.extend(_backtest(features, history, bands, minimum))
     rows.extend(_crossings(history, outcomes, bands, minimum))
-    rows.extend(_pql(outcomes, minimum))
+    rows.extend(_pql(history, outcomes, bands, thresholds, minimum))
     rows.extend(_drift(features, points, calendar, models, thresholds))
     return pa.Table.from_pylist(rows, schema=QUALITY_SCHEMA)
 
@@ -172,20 +171,38 @@ def _crossings(history: pa.Table, outcomes: pa.Table, bands: Bands, minimum: int
                 yield told_row(of, ALL, ALL, found, minimum)
 
 
-def _pql(outcomes: pa.Table, minimum: int) -> Iterator[Row]:
-    """Share of product-qualified leads that were won in time, and of the other leads who signed up."""
-    rows = outcomes.filter(pc.field("is_followed"))
+def _pql(
+    history: pa.Table, outcomes: pa.Table, bands: Bands, thresholds: Mapping[str, float], minimum: int
+) -> Iterator[Row]:
+    """Share of leads won within the PQL horizon: from the first score date in the top PQL band, and below it.
+
+    A lead counts below from its first score date on which it was not in the band, whatever it did later: on that day
+    nobody knew. It may count on both sides, at different days.
+    """
+    bounds = band_bounds(PQL, bands)
+    if history.num_rows == 0 or not bounds:
+        return
+    days, people = days_of(history["as_of_date"]), history["person_id"].to_pylist()
+    last, horizon = int(days.max()), int(thresholds["pql_horizon_days"])
+    is_qualified = [band == next(iter(bounds)) for band in history["pql_band"].to_pylist()]
+    won_at = {
+        row["person_id"]: (row["won_date"] - date_of(0)).days
+        for row in outcomes.to_pylist()
+        if row["won_date"] is not None
+    }
     of = Judged(None, PQL, BACKTEST, np.empty(0), np.empty(0), np.empty(0, dtype=np.int64), {}, False)
-    for metric, is_pql in (("precision", True), ("base_rate", False)):
-        part = rows.filter(pc.field("is_pql")) if is_pql else rows
-        n = part.num_rows
+    for metric, wanted in (("precision", True), ("won_share_not_qualified", False)):
+        first: dict[str, int] = {}
+        for day, who, qualified in zip(days, people, is_qualified, strict=True):
+            if qualified == wanted:
+                first[who] = min(int(day), first.get(who, int(day)))
+        followed = {who: day for who, day in first.items() if day + horizon <= last}
+        n = len(followed)
         if n == 0:
             continue
-        wins = int(pc.sum(part["is_won_in_time"].cast(pa.int64())).as_py() or 0) if n else 0
-        limits = wilson_interval([wins / max(n, 1)], [max(n, 1)])
-        yield told_row(
-            of, ALL, ALL, Metric(metric, wins / max(n, 1), float(limits.low[0]), float(limits.high[0]), n), minimum
-        )
+        rate = sum(who in won_at and day <= won_at[who] <= day + horizon for who, day in followed.items()) / n
+        limits = wilson_interval([rate], [n])
+        yield told_row(of, ALL, ALL, Metric(metric, rate, float(limits.low[0]), float(limits.high[0]), n), minimum)
 
 
 def _drift(

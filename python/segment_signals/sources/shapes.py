@@ -108,6 +108,7 @@ ENTITIES: Mapping[str, tuple[CanonicalColumn, ...]] = MappingProxyType(
             *_optional("text", "direction", "person_id", "account_id", "opportunity_id", "owner_id"),
             *_optional("boolean", "is_completed"),
             _required("occurred_at", "timestamp"),
+            *_optional("timestamp", "completed_at"),
         ),
         "touches": (
             *_optional("text", "touch_id", "person_id", "account_id", "campaign_id"),

@@ -161,10 +161,10 @@ def test_records_in_the_common_shape(build: Build) -> None:
 
 
 def test_activities_are_of_known_types_and_have_a_key(build: Build) -> None:
-    columns = "activity_type, direction, is_completed, occurred_at"
+    columns = "activity_type, direction, is_completed, occurred_at, known_at"
     assert build.rows(f"select {columns} from staging.stg_export__activities order by occurred_at") == [
-        ("call", "inbound", True, datetime(2024, 1, 2, 10)),
-        ("other", None, True, datetime(2024, 1, 3, 10)),
+        ("call", "inbound", True, datetime(2024, 1, 2, 10), datetime(2024, 1, 2, 10)),
+        ("other", None, True, datetime(2024, 1, 3, 10), datetime(2024, 1, 3, 10)),
     ]
     assert build.rows("select activity_id from staging.stg_export__activities order by occurred_at") == [
         ("calls.csv:1",),

@@ -189,7 +189,7 @@ SHAPES = {
     "owners": "*owner_id owner_name team manager region is_active:boolean",
     "products": "*product_id product_name product_series list_price_amount:amount",
     "activities": "activity_id !activity_type direction person_id account_id opportunity_id owner_id "
-    "is_completed:boolean !occurred_at:timestamp",
+    "is_completed:boolean !occurred_at:timestamp completed_at:timestamp",
     "touches": "touch_id person_id account_id campaign_id channel touch_type page email:email has_responded:boolean "
     "!occurred_at:timestamp",
     "campaigns": "*campaign_id campaign_name channel currency budget_amount:amount cost_amount:amount "

@@ -6,8 +6,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from segment_signals.learning import registry
-from segment_signals.scoring.inputs import calendar_of, feature_table
-from segment_signals.scoring.judged import model_quality
+from segment_signals.scoring.inputs import calendar_of, feature_table, name_hashes
+from segment_signals.scoring.judged import _pql, model_quality
 from segment_signals.scoring.models import lead_models
 from segment_signals.scoring.scores import account_scores, lead_score_history, score_contributions
 
@@ -35,6 +35,7 @@ THRESHOLDS = {
     "composite_engagement_weight": 0.3,
     "account_people_points": 5,
     "account_senior_points": 5,
+    "pql_horizon_days": 60,
 }
 FIRST = date(2024, 1, 1)
 MONTH_ENDS = [
@@ -103,15 +104,7 @@ def points_of(rows):
     )
 
 
-OUTCOMES = pa.table(
-    {
-        "person_id": pa.array([], pa.string()),
-        "is_pql": pa.array([], pa.bool_()),
-        "is_followed": pa.array([], pa.bool_()),
-        "is_won_in_time": pa.array([], pa.bool_()),
-        "won_date": pa.array([], pa.date32()),
-    }
-)
+OUTCOMES = pa.table({"person_id": pa.array([], pa.string()), "won_date": pa.array([], pa.date32())})
 
 
 def signals(rows, seed=SEED, late=()):
@@ -281,6 +274,38 @@ def test_the_range_of_an_account_holds_its_best_lead(plain):
         assert row["probability_low"] == pytest.approx(best[row["account_id"]])
         assert row["probability_low"] <= row["probability_high"] <= 1
         assert row["composite_score"] == 49 + 5 * (row["open_lead_count"] - 1)
+
+
+def test_the_precision_of_the_pql_score_is_that_of_its_band_from_its_first_day():
+    """30 leads qualify in the second month and 6 are won in time; an early and a late win are none of them."""
+    dates, people, qualified = [], [], []
+    for lead in range(60):
+        for month in (12, 13, 18):
+            dates.append(MONTH_ENDS[month])
+            people.append(f"p{lead:02d}")
+            qualified.append(lead < 30 and month >= 13)
+    history = pa.table(
+        {
+            "as_of_date": pa.array(dates, pa.date32()),
+            "person_id": people,
+            "pql_band": ["qualified" if yes else "not_qualified" for yes in qualified],
+        }
+    )
+    wins = {f"p{lead:02d}": MONTH_ENDS[13] + timedelta(60) for lead in range(6)}
+    wins |= {"p06": MONTH_ENDS[13] - timedelta(1), "p07": MONTH_ENDS[13] + timedelta(61)}
+    wins |= {"p40": MONTH_ENDS[12], "p41": MONTH_ENDS[12] + timedelta(61)}
+    outcomes = pa.table({"person_id": list(wins), "won_date": pa.array(list(wins.values()), pa.date32())})
+    found = {row["metric"]: row for row in _pql(history, outcomes, BANDS, THRESHOLDS, 20)}
+    assert (found["precision"]["value"], found["precision"]["n"]) == (6 / 30, 30)
+    # From the month before: p06 and p40 in time; the six wins lie 60 days after the next month end, and too late.
+    assert (found["won_share_not_qualified"]["value"], found["won_share_not_qualified"]["n"]) == (2 / 60, 60)
+
+
+def test_a_person_has_the_same_number_among_other_people():
+    names = pa.chunked_array([["b", "a", None, "b"]])
+    numbers = name_hashes(names)
+    assert numbers[0] == numbers[3] == name_hashes(pa.chunked_array([["0", "b"]]))[1]
+    assert len(set(numbers.tolist())) == 3
 
 
 def test_the_registry_holds_what_scored(plain):
