@@ -21,7 +21,8 @@ from segment_signals.learning.calibration import fit_calibration
 from segment_signals.learning.encoding import fit_encoder
 from segment_signals.learning.leakage import alarms, rank_auc, single_auc
 from segment_signals.learning.regression import fit_regression, logistic
-from segment_signals.learning.splits import deployment_split, evaluation_split, is_closed
+from segment_signals.learning.splits import deployment_split, evaluation_split, fold_of, is_closed
+from segment_signals.learning.training import _crossed, _fits
 
 H = 60
 FEATURES = (
@@ -115,18 +116,85 @@ def test_rows_after_the_day_of_training_change_nothing():
     assert registry.to_json(late.model) == registry.to_json(early.model)
 
 
-def test_splits_keep_time_embargo_and_groups():
+def test_splits_keep_time_and_embargo_and_no_row_leaves_because_its_group_comes_back():
     examples, _ = world(5000)
-    group = examples.group % 1500
-    split = evaluation_split(examples.at, group, H, Rules())
-    before = np.concatenate([split.training, split.calibration])
-    assert examples.at[before].max() + H <= examples.at[split.test].min()
+    split = evaluation_split(examples.at, H, Rules())
+    assert examples.at[split.earlier].max() + H <= examples.at[split.test].min()
     assert examples.at[split.training].max() < examples.at[split.calibration].min()
-    parts = [set(group[part]) for part in (split.training, split.calibration, split.test)]
-    assert parts[0].isdisjoint(parts[1] | parts[2])
-    assert parts[1].isdisjoint(parts[2])
-    later = deployment_split(examples.at, group, Rules())
-    assert not set(group[later.training]) & set(group[later.calibration])
+    known = examples.at + H <= examples.at[split.test].min()
+    assert np.array_equal(np.sort(split.earlier), np.flatnonzero(known))
+    later = deployment_split(examples.at, Rules())
+    assert np.array_equal(np.sort(later.earlier), np.arange(5000))
+
+
+def test_what_is_said_of_a_group_is_learned_from_others():
+    examples, _ = world(6000)
+    group = examples.group % 300
+    examples = Examples(examples.entity, group, examples.at, examples.label, examples.columns)
+    fold = fold_of(group, 5)
+    split = evaluation_split(examples.at, H, Rules())
+    own = split.earlier[fold[split.earlier] == 2]
+    label = examples.label.copy()
+    label[own] = 1 - label[own]
+    asked = split.test[fold[split.test] == 2]
+    said = []
+    for labels in (examples.label, label):
+        rows = relabelled(examples, labels)
+        fit, _ = _fits(FEATURES, Rules(), 4.0)
+        said.append(_crossed(fit, rows, split, fold, 5))
+    np.testing.assert_array_equal(said[0][asked], said[1][asked])
+    others = split.test[fold[split.test] != 2]
+    assert np.abs(said[0][others] - said[1][others]).min() > 0
+
+
+def monthly(entities, seed, base, large, months, stay, window):
+    """A row per entity and month until it converts; half of them are in large accounts, which differ by `large`.
+
+    Stationary: whoever came in the `stay` months before the first is there, too. Gives the rows and the true
+    probability that each converts in the `window` months after it.
+    """
+    rng = np.random.default_rng(seed)
+    is_large = rng.random(entities) < 0.5
+    number = np.arange(entities)
+    account = np.where(is_large, rng.integers(0, entities // 60, entities), entities + number // 2)
+    came, visits = rng.integers(-stay, months, entities), rng.poisson(1.0, entities).astype(float)
+    hazard = logistic(base + 0.5 * np.minimum(visits, 3) + large * is_large)
+    converts = came + rng.geometric(hazard)
+    found = []
+    for month in range(months):
+        live = np.flatnonzero((came <= month) & (converts > month) & (month - came < stay))
+        found.append((live, np.full(len(live), month * 30), (converts[live] <= month + window).astype(float)))
+    entity, at, label = (np.concatenate(part) for part in zip(*found, strict=True))
+    columns = {"visits": visits[entity], "size": rng.lognormal(4, 1, entities)[entity]}
+    return Examples(entity, account[entity], at, label, columns), 1 - (1 - hazard[entity]) ** window
+
+
+@pytest.mark.parametrize("seed", [11, 12])
+def test_probabilities_come_true_where_leads_leave_when_they_convert_and_accounts_differ(seed):
+    # Whoever is still there later has not converted: to drop the earlier rows of groups that come back would keep
+    # those that did, of small accounts, and calibration would take that for the truth.
+    examples, truth = monthly(6000, seed, -1.6, -1.0, 24, 12, 2)
+    features = (Feature("visits", "engagement"), Feature("size", "fit"))
+    day = 22 * 30
+    trained = train(examples, features, H, day, Rules())
+    now = examples.at == day
+    said = trained.model.score(examples.where(now).columns).probability
+    assert abs(said.mean() - truth[now].mean()) <= 0.01
+    closed = trained.closed[trained.tested.rows]
+    assert abs(trained.tested.probability.mean() - truth[closed].mean()) <= 0.015
+
+
+def test_risks_of_a_thousand_customers_with_some_250_notices_come_true():
+    examples, truth = monthly(1000, 3, -4.0, -0.6, 24, 36, 3)
+    features = (Feature("visits", "engagement"), Feature("size", "fit"))
+    assert 150 < len(np.unique(examples.entity[examples.label > 0])) < 350
+    day = 21 * 30
+    trained = train(examples, features, 90, day, Rules(minimum_entities=500))
+    now = examples.at == day
+    said = trained.model.score(examples.where(now).columns).probability
+    assert abs(said.mean() - truth[now].mean()) <= 0.01
+    log_odds = [np.log(p / (1 - p)) for p in (said, truth[now])]
+    assert 0.75 < np.polyfit(log_odds[0], log_odds[1], 1)[0] < 1.35
 
 
 def test_young_rows_are_neither_yes_nor_no():
@@ -234,8 +302,6 @@ def test_undated_lists_are_scored_out_of_fold():
     trained = train(flat, FEATURES, H, 0, Rules(), undated=True)
     assert trained.tested.split == "out_of_fold"
     assert len(trained.model.members) == 5
-    from segment_signals.learning.splits import fold_of
-
     fold = fold_of(flat.group, 5)
     np.testing.assert_allclose(trained.model.score(flat.columns, fold).probability, trained.tested.probability)
 
