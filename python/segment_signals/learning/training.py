@@ -209,7 +209,9 @@ def _in_folds(rows: Examples, features: Sequence[Feature], rules: Rules) -> Foun
     for kind in learners:
         for at in range(rules.folds):
             others, own = np.flatnonzero(fold != at), np.flatnonzero(fold == at)
-            calibration = fit_calibration(raw[kind][others], rows.label[others], rules.isotonic_rows)
+            calibration = fit_calibration(
+                raw[kind][others], rows.label[others], rows.group[others], rules.isotonic_rows
+            )
             members[kind].append(Member(learners[kind][at], calibration))
             probability[kind][own] = logistic(calibration.apply(raw[kind][own]))
     adopted, decision = compare(probability["logistic"], probability["boosting"], rows.label, rows.group)
@@ -252,7 +254,7 @@ def _tested(fit: Fit, rows: Examples, split: Split, fold: Integers, rules: Rules
     found = np.full(len(rows), np.nan)
     for at in range(rules.folds):
         others, own = split.calibration[fold[split.calibration] != at], split.test[fold[split.test] == at]
-        calibration = fit_calibration(raw[others], rows.label[others], rules.isotonic_rows)
+        calibration = fit_calibration(raw[others], rows.label[others], rows.group[others], rules.isotonic_rows)
         found[own] = logistic(calibration.apply(raw[own]))
     return found[split.test]
 
@@ -264,8 +266,8 @@ def _member(fit: Fit, rows: Examples, split: Split, fold: Integers, rules: Rules
     the learner of everything needs. Held back for calibration alone, the newest quarter would be missing where the
     market is now; a learner of older rows alone is weaker, and a correction of it would overdo.
     """
-    raw = _crossed(fit, rows, split, fold, rules.folds)[split.calibration]
-    calibration = fit_calibration(raw, rows.label[split.calibration], rules.isotonic_rows)
+    raw, newest = _crossed(fit, rows, split, fold, rules.folds)[split.calibration], split.calibration
+    calibration = fit_calibration(raw, rows.label[newest], rows.group[newest], rules.isotonic_rows)
     return Member(fit(rows.take(split.earlier)), calibration)
 
 
