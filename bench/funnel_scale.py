@@ -15,7 +15,7 @@ from pathlib import Path
 import duckdb
 
 PROJECT = Path(__file__).parents[1]
-SIZES = {1_000_000: "4GB", 10_000_000: "8GB"}
+SIZES = {1_000_000: "3GB", 10_000_000: "7GB"}  # the engine's; the process may have one more
 
 # Journeys as `core.journeys` has them: 24 months of leads, competing losses, open records, 28 segments in 8 dimensions.
 JOURNEYS = """
@@ -198,6 +198,8 @@ def measure(folder: Path, count: int, memory_limit: str) -> dict[str, float]:
     ).fetchall():
         connection.execute(f"drop table if exists marts.{name}")
     connection.execute("checkpoint")
+    # The first read of the journeys from disk is paid by none of the statements that are compared.
+    connection.execute("select max(columns(*)) from core.journeys")
     seconds: dict[str, float] = {}
 
     def timed(name: str, run: object) -> None:

@@ -101,8 +101,8 @@ def clustered(hits: "pd.Series[bool]", cluster: list["pd.Series[str]"]) -> Measu
     return Measurement(value, error, value - 1.96 * error, value + 1.96 * error)
 
 
-# What `planted_effects` of the truth says, in its order, as the contrasts with the rest that must show it: segment and
-# dimension, metric, planted sign (0: no effect), first quarter of the effect.
+# What the first of the `planted_effects` of the truth say, in their order, as the contrasts with the rest that must
+# show it: segment and dimension, metric, planted sign (0: no effect), first quarter of the effect.
 READINGS = (
     (("lead_source", "Trade show"), (("lead_to_mql_rate", 1), ("opportunity_to_won_rate", -1)), None),
     (("lead_source", "Customer referral"), (("lead_to_mql_rate", -1), ("opportunity_to_won_rate", 1)), None),
@@ -136,8 +136,11 @@ def document(connection: duckdb.DuckDBPyConnection) -> str:
         "",
         "Signals against the rest among the quarters that may be compared; of the signals, those on the planted side.",
     ]
-    for planted_effect, (cell, expected, since) in zip(truth["planted_effects"], READINGS, strict=True):
+    planted = truth["planted_effects"]
+    for planted_effect, (cell, expected, since) in zip(planted, READINGS, strict=False):
         lines += ["", planted_effect, "", *_readings(connection, cell, expected, since)]
+    others = [f"- {planted_effect}" for planted_effect in planted[len(READINGS) :]]
+    lines += ["", "Planted too, and no contrast of the funnel:", "", *others]
     lines += ["", "## Patterns and changes", "", *_patterns(connection), "", *_change(connection)]
     beside = beside_truth(connection)
     lines += ["", "## Conversion rates of the scorecards beside the truth", "", *_scorecards(connection, beside)]

@@ -31,20 +31,34 @@ def certify(topic: str, folder: Path) -> list[Target]:
     return targets
 
 
-def document(targets: Sequence[Target]) -> str:
-    """The whole page."""
-    ruled = [target for target in targets if not target.is_information]
-    missed = [target for target in ruled if not target.is_met()]
-    verdict = f"{len(ruled) - len(missed)} of {len(ruled)} targets met."
-    lines = [f"- missed: {target.what}" for target in missed]
-    return "\n".join([HEADER, verdict, *lines, "", markdown(targets)])
+def document(targets: Sequence[Target], page: str = "") -> str:
+    """The whole page: the sections of these targets, and those of an earlier page that they do not measure anew."""
+    sections = _sections(page) | _sections(markdown(targets))
+    rows = [row for title in sections for row in sections[title].splitlines()]
+    missed = [row.split(" | ")[0].removeprefix("| ") for row in rows if row.endswith("| MISSED |")]
+    met_count = sum(row.endswith("| met |") for row in rows)
+    verdict = f"{met_count} of {met_count + len(missed)} targets met."
+    tables = [f"## {title}\n{sections[title]}" for title in sorted(sections, key=_place)]
+    return "\n".join([HEADER, verdict, *(f"- missed: {what}" for what in missed), "", *tables])
 
 
-def study() -> list[Target]:
-    """Compile the project and run every topic on it."""
+def _sections(page: str) -> dict[str, str]:
+    """The text below each heading of second level, by its title."""
+    parts = ("\n" + page).split("\n## ")[1:]
+    return {part.partition("\n")[0]: part.partition("\n")[2].rstrip() + "\n" for part in parts}
+
+
+def _place(title: str) -> tuple[int, str]:
+    """Sections go by the number of the method that they prove."""
+    number, _, name = title.partition(". ")
+    return (int(number), name) if number.isdecimal() else (99, title)
+
+
+def study(topics: Sequence[str] = TOPICS) -> list[Target]:
+    """Compile the project and run the topics on it."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         dbt(folder, "compile")
         with ProcessPoolExecutor(PROCESSES, mp_context=get_context("spawn")) as pool:
-            running = {topic: pool.submit(certify, topic, folder) for topic in LONGEST_FIRST}
-            return [target for topic in TOPICS for target in running[topic].result()]
+            running = {topic: pool.submit(certify, topic, folder) for topic in LONGEST_FIRST if topic in topics}
+            return [target for topic in TOPICS if topic in running for target in running[topic].result()]

@@ -21,28 +21,80 @@ ranked as (
     from {{ records }}
 ),
 
-tokens as (
-    select
-        record_rank,
-        null::integer as rule_order,
-        'id ' || record_id as token
-    from ranked
+named as (
     {%- for column in ['merged_into_id', 'converted_to_id', 'cross_system_id'] %}
-    union all
     select
         record_rank,
         {{ loop.index }} as rule_order,
-        'id ' || {{ column }} as token
+        {{ column }} as named_id
     from ranked
     where {{ column }} is not null
+    {%- if not loop.last %}
+    union all
+    {%- endif %}
     {%- endfor %}
+),
+
+named_ranks as (
+    select
+        named.record_rank,
+        named.rule_order,
+        named.named_id,
+        ranked.record_rank as named_rank
+    from named
+    left join ranked on named.named_id = ranked.record_id
+),
+
+-- Tokens are numbers, which join faster than text: of a record its rank, of a missing record or a value one below zero.
+missing_records as (
+    select
+        named_id,
+        -2 * row_number() over (order by named_id) as token
+    from named_ranks
+    where named_rank is null
+    group by named_id
+    having count(*) > 1
+),
+
+common_values as (
+    select
+        match_value,
+        -2 * min(record_rank) - 1 as token
+    from ranked
+    where match_value is not null
+    group by match_value
+    having count(*) between 2 and {{ most_records }}
+),
+
+tokens as (
+    select distinct
+        named_rank as record_rank,
+        null::integer as rule_order,
+        named_rank as token
+    from named_ranks
+    where named_rank is not null
     union all
     select
         record_rank,
+        rule_order,
+        named_rank as token
+    from named_ranks
+    where named_rank is not null
+    union all
+    select
+        named_ranks.record_rank,
+        named_ranks.rule_order,
+        missing_records.token
+    from named_ranks
+    inner join missing_records on named_ranks.named_id = missing_records.named_id
+    where named_ranks.named_rank is null
+    union all
+    select
+        ranked.record_rank,
         4 as rule_order,
-        'value ' || match_value as token
+        common_values.token
     from ranked
-    where match_value is not null
+    inner join common_values on ranked.match_value = common_values.match_value
 ),
 
 shared as (
@@ -52,10 +104,7 @@ shared as (
         min(record_rank) as label_0
     from tokens
     group by token
-    having
-        count(*) > 1
-        and min(record_rank) < max(record_rank)
-        and (coalesce(min(rule_order), 0) < 4 or count(*) <= {{ most_records }})
+    having min(record_rank) < max(record_rank)
 ),
 
 links_0 as (
@@ -126,7 +175,40 @@ left join groups on ranked.record_rank = groups.record_rank
 left join ranked as leaders on groups.leading_rank = leaders.record_rank
 {%- endmacro %}
 
-{#- A record that matches rules by its links: the first filled value of a column, in the order of the records. -#}
-{% macro first_filled(column) -%}
-    min_by({{ column }}, record_number) filter (where {{ column }} is not null) as {{ column }}
+{#- One row per group of linked records: of each column the first filled value, in the order of the records, and the
+    aggregates (name: expression) over all of the group. `linked` holds entity_id, record_number and the columns.
+    Few groups have a third record: only there is a column aggregated, which costs most. -#}
+{% macro merged_records(linked, entity_key, columns, aggregates) -%}
+    select
+        first_records.entity_id as {{ entity_key }},
+        {%- for column in columns %}
+        coalesce(first_records.{{ column }}, second_records.{{ column }}, later_records.{{ column }}) as {{ column }},
+        {%- endfor %}
+        {%- for name in aggregates %}
+        totals.{{ name }}{{ ',' if not loop.last }}
+        {%- endfor %}
+    from {{ linked }} as first_records
+    inner join (
+        select
+            entity_id,
+            {%- for name, expression in aggregates.items() %}
+            {{ expression }} as {{ name }}{{ ',' if not loop.last }}
+            {%- endfor %}
+        from {{ linked }}
+        group by entity_id
+    ) as totals on first_records.entity_id = totals.entity_id
+    left join {{ linked }} as second_records
+        on first_records.entity_id = second_records.entity_id and second_records.record_number = 2
+    left join (
+        select
+            entity_id,
+            {%- for column in columns %}
+            min_by({{ column }}, record_number) filter (where {{ column }} is not null) as {{ column }}
+            {{- ',' if not loop.last }}
+            {%- endfor %}
+        from {{ linked }}
+        where record_number > 2
+        group by entity_id
+    ) as later_records on first_records.entity_id = later_records.entity_id
+    where first_records.record_number = 1
 {%- endmacro %}

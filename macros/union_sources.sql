@@ -5,8 +5,8 @@
             'account_id': 'string', 'parent_account_id': 'string', 'merged_into_account_id': 'string',
             'crm_account_id': 'string', 'owner_id': 'string', 'domain': 'string', 'industry': 'string',
             'country': 'string', 'region': 'string', 'employee_count': 'integer',
-            'annual_revenue_amount': 'decimal(18, 2)', 'is_deleted': 'boolean', 'created_at': 'timestamp',
-            'changed_at': 'timestamp', 'duplicate_count': 'bigint',
+            'annual_revenue_amount': 'decimal(18, 2)', 'is_churned': 'boolean', 'is_deleted': 'boolean',
+            'created_at': 'timestamp', 'changed_at': 'timestamp', 'duplicate_count': 'bigint',
         },
         'people': {
             'person_id': 'string', 'account_id': 'string', 'opportunity_id': 'string', 'converted_person_id': 'string',
@@ -76,8 +76,25 @@
             'ended_date': 'date', 'cancel_date': 'date', 'renewal_date': 'date', 'created_at': 'timestamp',
         },
         'product_usage': {
-            'account_id': 'string', 'person_id': 'string', 'feature': 'string', 'usage_count': 'double',
-            'active_user_count': 'integer', 'usage_date': 'date',
+            'usage_id': 'string', 'account_id': 'string', 'person_id': 'string', 'subscription_id': 'string',
+            'feature': 'string', 'usage_count': 'double', 'active_user_count': 'integer', 'usage_date': 'date',
+        },
+        'support_tickets': {
+            'ticket_id': 'string', 'account_id': 'string', 'person_id': 'string', 'priority': 'string',
+            'satisfaction_score': 'double', 'is_escalated': 'boolean', 'submitted_at': 'timestamp',
+            'closed_at': 'timestamp',
+        },
+        'survey_responses': {
+            'response_id': 'string', 'account_id': 'string', 'person_id': 'string', 'score': 'double',
+            'responded_date': 'date',
+        },
+        'payments': {
+            'payment_id': 'string', 'account_id': 'string', 'subscription_id': 'string', 'status': 'string',
+            'currency': 'string', 'amount': 'decimal(18, 2)', 'due_date': 'date', 'paid_date': 'date',
+        },
+        'churn_events': {
+            'churn_event_id': 'string', 'account_id': 'string', 'reason': 'string', 'is_reactivation': 'boolean',
+            'currency': 'string', 'refund_amount': 'decimal(18, 2)', 'churn_date': 'date',
         },
     }[entity]) }}
 {%- endmacro %}
@@ -100,8 +117,21 @@
         'campaign_spend': ['export'],
         'subscriptions': ['stripe', 'export'],
         'product_usage': ['export'],
+        'support_tickets': ['export'],
+        'survey_responses': ['export'],
+        'payments': ['export'],
+        'churn_events': ['export'],
     }[entity] -%}
     {{ return(var('sources') | select('in', known) | list) }}
+{%- endmacro %}
+
+{#- The raw tables whose rows are the records of an entity: row_conservation counts them. -#}
+{% macro tables_of(entity) -%}
+    {{ return({
+        'accounts': ['salesforce.account', 'hubspot.company', 'stripe.customer', 'export.accounts'],
+        'people': ['salesforce.lead', 'salesforce.contact', 'hubspot.contact', 'export.people'],
+        'opportunities': ['salesforce.opportunity', 'hubspot.deal', 'export.opportunities'],
+    }[entity]) }}
 {%- endmacro %}
 
 {#- All records of an entity, of the dataset's sources, in one shape; `source_order` is the order in which the dataset

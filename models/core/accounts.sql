@@ -23,17 +23,18 @@ linked as (
 
 -- One company of several records: each attribute is the first filled one, of the source named first.
 merged as (
-    select
-        linked.entity_id as account_id,
-        {%- for column in ['parent_account_id', 'owner_id', 'domain', 'industry', 'country', 'region']
-            + custom_columns('accounts') + ['employee_count', 'annual_revenue_amount'] %}
-        {{ first_filled(column) }},
-        {%- endfor %}
-        count(*) as record_count,
-        bool_and(coalesce(is_deleted, false)) as is_deleted,
-        min(created_at) as created_at
-    from linked
-    group by linked.entity_id
+    {{ merged_records(
+        'linked',
+        'account_id',
+        ['parent_account_id', 'owner_id', 'domain', 'industry', 'country', 'region']
+        + custom_columns('accounts') + ['employee_count', 'annual_revenue_amount'],
+        {
+            'record_count': 'count(*)',
+            'is_churned': 'bool_or(is_churned)',
+            'is_deleted': 'bool_and(coalesce(is_deleted, false))',
+            'created_at': 'min(created_at)',
+        },
+    ) }}
 ),
 
 flagged as (
@@ -51,6 +52,7 @@ flagged as (
         merged.employee_count,
         merged.annual_revenue_amount,
         merged.record_count,
+        merged.is_churned,
         merged.is_deleted,
         merged.parent_account_id is not null and parents.account_id is null as is_unknown_parent,
         coalesce(merged.created_at::date > run_context.as_of_date, false) as is_created_after_as_of,

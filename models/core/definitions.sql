@@ -80,6 +80,18 @@ scenario_changes as (
     select * from {{ ref('scenario_changes') }}
 ),
 
+spend_channels as (
+    select * from {{ ref('spend_channels') }}
+),
+
+retention_parameters as (
+    select * from {{ ref('retention_parameters') }}
+),
+
+churn_score_features as (
+    select * from {{ ref('churn_score_features') }}
+),
+
 score_features as (
     select * from {{ ref('score_features') }}
 ),
@@ -275,6 +287,30 @@ unioned as (
         'each lever alone and all four together' as rule,
         valid_from
     from scenario_changes
+    union all
+    select
+        'spend_channel' as kind,
+        channel || ', ' || dimension as code,
+        channel as label,
+        'paid for ' || segment || ' of ' || dimension as rule,
+        valid_from
+    from spend_channels
+    union all
+    select
+        'retention_parameter' as kind,
+        parameter as code,
+        parameter as label,
+        value::string as rule,
+        valid_from
+    from retention_parameters
+    union all
+    select
+        'churn_feature' as kind,
+        feature as code,
+        label,
+        feature_group || ', ' || kind || ', known at ' || known as rule,
+        valid_from
+    from churn_score_features
     union all
     select
         'score_feature' as kind,

@@ -52,20 +52,15 @@ linked as (
 
 -- One deal of several records: each attribute is the first filled one, of the source named first.
 merged as (
-    select
-        linked.entity_id as opportunity_id,
-        {%- for column in [
-            'account_id', 'person_id', 'owner_id', 'product_id', 'campaign_id', 'pipeline', 'source_stage',
-            'source_opportunity_type', 'lead_source', 'loss_reason', 'competitor', 'forecast_category', 'currency',
-        ] + custom_columns('opportunities') + ['source_amount', 'probability', 'is_closed', 'is_won', 'close_date'] %}
-        {{ first_filled(column) }},
-        {%- endfor %}
-        count(*) as record_count,
-        bool_and(coalesce(is_deleted, false)) as is_deleted,
-        min(created_at) as created_at,
-        min(closed_at) as closed_at
-    from linked
-    group by linked.entity_id
+    {{ merged_records('linked', 'opportunity_id', [
+        'account_id', 'person_id', 'owner_id', 'product_id', 'campaign_id', 'pipeline', 'source_stage',
+        'source_opportunity_type', 'lead_source', 'loss_reason', 'competitor', 'forecast_category', 'currency',
+    ] + custom_columns('opportunities') + ['source_amount', 'probability', 'is_closed', 'is_won', 'close_date'], {
+        'record_count': 'count(*)',
+        'is_deleted': 'bool_and(coalesce(is_deleted, false))',
+        'created_at': 'min(created_at)',
+        'closed_at': 'min(closed_at)',
+    }) }}
 ),
 
 resolved as (
@@ -101,8 +96,6 @@ converted as (
             else coalesce(opportunity_types.opportunity_type, 'unmapped')
         end as opportunity_type,
         {{ reporting_rate('dated.amount_currency', 'dated.reporting_currency') }} as reporting_rate,
-        dated.amount_currency <> dated.reporting_currency
-        and (source_rate.usd_per_unit is null or reporting_rate.usd_per_unit is null) as is_unknown_currency,
         dated.linked_account_id is null as is_missing_account,
         dated.product_id is not null and products.product_id is null as is_unknown_product,
         dated.owner_id is not null and owners.owner_id is null as is_unknown_owner
@@ -164,7 +157,8 @@ flagged as (
         is_unknown_account,
         is_unknown_product,
         is_unknown_owner,
-        coalesce(is_unknown_currency, false) and source_amount is not null as is_unknown_currency,
+        -- Also an amount of which nobody says the currency.
+        source_amount is not null and reporting_rate is null as is_unknown_currency,
         stage is null as is_unmapped_stage,
         opportunity_type = 'unmapped' as is_unmapped_type,
         created_at is null as is_missing_entry_date,

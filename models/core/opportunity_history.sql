@@ -23,23 +23,38 @@ run_context as (
 ),
 
 -- What happened after the as-of date has not happened yet.
+happened as (
+    select
+        links.opportunity_id as entity_id,
+        links.record_number,
+        history.*
+    from history
+    inner join links on history.opportunity_id = links.source_opportunity_id
+    cross join run_context
+    where history.changed_at::date <= run_context.as_of_date
+),
+
+-- Two systems that tell of one deal disagree about its amounts and plans, and so do two records of one system: the
+-- history is that of the record which is believed first.
+believed as (
+    select * from happened
+    qualify record_number = min(record_number) over (partition by entity_id)
+),
+
 converted as (
     select distinct
         opportunities.opportunity_id,
-        history.source,
-        history.source_stage,
+        believed.source,
+        believed.source_stage,
         stage_labels.stage,
-        history.forecast_category,
-        (history.source_amount * opportunities.reporting_rate)::decimal(18, 2) as amount,
-        history.probability,
-        history.close_date,
-        history.changed_at
-    from history
-    inner join links on history.opportunity_id = links.source_opportunity_id
-    inner join opportunities on links.opportunity_id = opportunities.opportunity_id
-    cross join run_context
-    left join stage_labels on lower(history.source_stage) = stage_labels.source_label
-    where history.changed_at::date <= run_context.as_of_date
+        believed.forecast_category,
+        (believed.source_amount * opportunities.reporting_rate)::decimal(18, 2) as amount,
+        believed.probability,
+        believed.close_date,
+        believed.changed_at
+    from believed
+    inner join opportunities on believed.entity_id = opportunities.opportunity_id
+    left join stage_labels on lower(believed.source_stage) = stage_labels.source_label
 )
 
 select

@@ -48,22 +48,17 @@ linked as (
 
 -- One person of several records: each attribute is the first filled one, of the source named first.
 merged as (
-    select
-        linked.entity_id as person_id,
-        {%- for column in [
-            'account_id', 'opportunity_id', 'owner_id', 'email_domain', 'title', 'persona', 'motion', 'lead_source',
-            'self_reported_source', 'country', 'region', 'industry', 'source_stage',
-        ] + custom_columns('people') + ['employee_count', 'has_budget', 'has_authority', 'has_need', 'has_timeline'] %}
-        {{ first_filled(column) }},
-        {%- endfor %}
-        count(*) as record_count,
-        bool_or(is_lead) as is_lead,
-        bool_and(coalesce(is_deleted, false)) as is_deleted,
-        min(created_at) filter (where is_lead and not is_deleted) as lead_created_at,
-        min(created_at) as created_at,
-        min(converted_at) as converted_at
-    from linked
-    group by linked.entity_id
+    {{ merged_records('linked', 'person_id', [
+        'account_id', 'opportunity_id', 'owner_id', 'email_domain', 'title', 'persona', 'motion', 'lead_source',
+        'self_reported_source', 'country', 'region', 'industry', 'source_stage',
+    ] + custom_columns('people') + ['employee_count', 'has_budget', 'has_authority', 'has_need', 'has_timeline'], {
+        'record_count': 'count(*)',
+        'is_lead': 'bool_or(is_lead)',
+        'is_deleted': 'bool_and(coalesce(is_deleted, false))',
+        'lead_created_at': 'min(created_at) filter (where is_lead and not is_deleted)',
+        'created_at': 'min(created_at)',
+        'converted_at': 'min(converted_at)',
+    }) }}
 ),
 
 -- The account of a company's domain, where only one account has it.

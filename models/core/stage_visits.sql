@@ -134,18 +134,27 @@ unioned as (
 ),
 
 -- History of records that do not exist (deleted, later than the as-of date) does not exist either.
+entities as (
+    select
+        'person' as entity,
+        person_id as entity_id
+    from people
+    union all
+    select
+        'opportunity' as entity,
+        opportunity_id as entity_id
+    from opportunities
+),
+
 existing as (
     select
         unioned.*,
         lifecycle_stages.stage_order
     from unioned
     inner join lifecycle_stages on unioned.stage = lifecycle_stages.stage
+    inner join entities on unioned.entity = entities.entity and unioned.entity_id = entities.entity_id
     cross join run_context
-    left join people on unioned.entity = 'person' and unioned.entity_id = people.person_id
-    left join opportunities on unioned.entity = 'opportunity' and unioned.entity_id = opportunities.opportunity_id
-    where
-        coalesce(people.person_id, opportunities.opportunity_id) is not null
-        and unioned.entered_at::date <= run_context.as_of_date
+    where unioned.entered_at::date <= run_context.as_of_date
 ),
 
 ordered as (

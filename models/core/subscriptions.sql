@@ -55,6 +55,7 @@ flagged as (
         coalesce(is_deleted, false) as is_deleted,
         account_id is null as is_missing_account,
         account_id is not null and linked_account_id is null as is_unknown_account,
+        coalesce(quantity < 0, false) as is_negative_quantity,
         mrr_amount is null as is_missing_amount,
         coalesce(mrr_amount < 0, false) as is_negative_amount,
         mrr_amount is not null and reporting_rate is null as is_unknown_currency,
@@ -66,9 +67,46 @@ flagged as (
         case when cancel_date <= as_of_date then cancel_date end as cancel_date,
         renewal_date
     from converted
+),
+
+counted as (
+    select
+        *,
+        is_deleted or is_started_after_as_of or is_missing_start as is_disqualified
+    from flagged
+),
+
+-- Beside the earlier ones of the same account: trials and rows that do not count are left out.
+compared as (
+    select
+        source,
+        subscription_id,
+        row_number() over same_terms > 1
+        and started_date < max(coalesce(ended_date, date '9999-12-31')) over (
+            partition by account_id, product_id, plan, source_mrr_amount, source_currency
+            order by started_date, subscription_id
+            rows between unbounded preceding and 1 preceding
+        ) as is_overlapping,
+        started_date > max(coalesce(ended_date, date '9999-12-31')) over (
+            partition by account_id
+            order by started_date, subscription_id
+            rows between unbounded preceding and 1 preceding
+        ) as is_after_gap,
+        source_currency <> lag(source_currency) over (
+            partition by account_id order by started_date, subscription_id
+        ) as is_currency_change
+    from counted
+    where not is_disqualified and not is_trial and mrr_amount > 0 and account_id is not null
+    window same_terms as (
+        partition by account_id, product_id, plan, source_mrr_amount, source_currency
+        order by started_date, subscription_id
+    )
 )
 
 select
-    *,
-    is_deleted or is_started_after_as_of or is_missing_start as is_disqualified
-from flagged
+    counted.*,
+    coalesce(compared.is_overlapping, false) as is_overlapping,
+    coalesce(compared.is_after_gap, false) as is_after_gap,
+    coalesce(compared.is_currency_change, false) as is_currency_change
+from counted
+left join compared on counted.source = compared.source and counted.subscription_id = compared.subscription_id

@@ -8,6 +8,8 @@
     'win_loss': ['share', 'low', 'high', 'previous_share'],
     'win_loss_patterns': ['win_rate', 'rest_win_rate'],
     'pipeline_movement': ['missing_amount_share', 'largest_deal_share'],
+    'revenue_retention': ['grr', 'grr_low', 'grr_high', 'logo_retention', 'logo_low', 'logo_high'],
+    'retention_cohorts': ['survival_rate', 'survival_low', 'survival_high'],
 } -%}
 {%- set intervals = {
     'funnel_conversion': ['conversion_rate', 'conversion_low', 'conversion_high'],
@@ -24,6 +26,11 @@
     'lever_signals': ['value', 'low', 'high'],
     'pipeline_coverage': ['amount', 'amount', 'amount'],
     'pipeline_forecast': ['p50_amount', 'p10_amount', 'p90_amount'],
+    'revenue_retention': ['nrr', 'nrr_low', 'nrr_high'],
+    'retention_cohorts': ['survival_rate', 'survival_low', 'survival_high'],
+    'unit_economics': ['value', 'low', 'high'],
+    'customer_scorecards': ['value', 'low', 'high'],
+    'retention_contrasts': ['difference', 'low', 'high'],
 } -%}
 {#- The movement of the pipeline is bookkeeping: amounts without an interval. -#}
 {%- set values = dict(intervals, **{'pipeline_movement': ['closing_amount']}) -%}
@@ -59,6 +66,8 @@ funnel_bottlenecks as (
 
 {%- for table in [
     'pipeline_movement_facts', 'pipeline_movement', 'pipeline_stage_map', 'win_loss', 'win_loss_patterns',
+    'churn_models', 'churn_risk', 'churn_contributions', 'retention_contrasts',
+    'revenue_retention_facts', 'revenue_retention', 'retention_cohorts', 'unit_economics', 'customer_scorecards',
 ] %}
 {{ table }} as (
     select * from {{ ref(table) }}
@@ -134,6 +143,14 @@ today_scores as (
     where lead_calendar.is_current
 ),
 
+churn_sums as (
+    select
+        entity_id,
+        sum(contribution::decimal(38, 18)) as contribution
+    from churn_contributions
+    group by entity_id
+),
+
 -- Contributions are the log-odds of the probability, or the composite score, in parts.
 score_observations as (
     select
@@ -167,6 +184,31 @@ score_observations as (
         on today_scores.person_id = contribution_sums.entity_id and contribution_sums.model_version = 'composite'
     union all
     select
+        'contribution_conservation' as check_name,
+        'churn_risk' as subject,
+        count(*) as row_count,
+        count(*) filter (
+            where coalesce(abs(churn_sums.contribution - case
+                when churn_risk.probability > 0 and churn_risk.probability < 1
+                    then ln(churn_risk.probability) - ln(1 - churn_risk.probability)
+            end), 1) > 1e-6
+        ) as defect_count,
+        'customers have contributions that do not add up to their probability' as detail
+    from churn_risk
+    left join churn_sums on churn_risk.account_id = churn_sums.entity_id
+    where churn_risk.probability is not null
+    union all
+    select
+        'rates_in_range' as check_name,
+        'churn_risk' as subject,
+        count(*) as row_count,
+        count(*) filter (
+            where probability not between 0 and 1 or (probability is null) <> (reason is not null)
+        ) as defect_count,
+        'customers have a risk outside 0 to 1, or none and no reason' as detail
+    from churn_risk
+    union all
+    select
         'rates_in_range' as check_name,
         'lead_scores' as subject,
         count(*) as row_count,
@@ -197,6 +239,24 @@ model_observations as (
         count(*) filter (where status = 'refused') as defect_count,
         coalesce(max(caveat), 'the lead score has a model of ' || max(trained_on_date)) as detail
     from current_models
+    union all
+    select
+        'model_refused' as check_name,
+        'churn_risk' as subject,
+        count(*) filter (where status = 'refused')::double as observed,
+        sum(lead_count)::bigint as row_count,
+        count(*) filter (where status = 'refused') as defect_count,
+        coalesce(max(caveat), 'the churn risk has a model of ' || max(trained_on_date)) as detail
+    from churn_models
+    union all
+    select
+        'leakage_alarms' as check_name,
+        'churn_risk' as subject,
+        count(leakage_alarms)::double as observed,
+        sum(lead_count)::bigint as row_count,
+        count(leakage_alarms) as defect_count,
+        coalesce(max(leakage_alarms), 'no feature seems to know the outcome') as detail
+    from churn_models
     union all
     select
         'leakage_alarms' as check_name,
@@ -311,6 +371,27 @@ rate_observations as (
         'cells have a rate outside 0 to 1' as detail
     from lever_signals
     where lever = 'win_rate'
+    union all
+    select
+        'rates_in_range' as check_name,
+        'customer_scorecards' as subject,
+        count(*) as row_count,
+        count(*) filter (where value not between 0 and 1 or low not between 0 and 1 or high not between 0 and 1)
+            as defect_count,
+        'cells have a rate outside 0 to 1' as detail
+    from customer_scorecards
+    where unit = 'rate'
+    union all
+    select
+        'interval_order' as check_name,
+        'revenue_retention_gross' as subject,
+        count(*) as row_count,
+        count(*) filter (
+            where grr_low > grr + 1e-12 or grr_high < grr - 1e-12 or grr > nrr + 1e-12 or grr_low is null
+        ) as defect_count,
+        'cells have a gross retention outside its interval, or above the net one' as detail
+    from revenue_retention
+    where grr is not null
     union all
     select
         'interval_order' as check_name,
@@ -488,7 +569,76 @@ movement_observations as (
             = next_period.period_start
 ),
 
+-- The bridge of recurring revenue: to the cent, within each window, and from one period to the next.
+bridge_observations as (
+    select
+        'movement_conservation' as check_name,
+        'revenue_retention' as subject,
+        count(*) as row_count,
+        count(*) filter (
+            where
+            current_window.opening_arr_amount + current_window.new_amount + current_window.expansion_amount
+            + current_window.reactivation_amount - current_window.contraction_amount - current_window.churn_amount
+            <> current_window.closing_arr_amount
+            or (
+                current_window.window_name = 'period' and not current_window.is_unfinished
+                and {{ period_end('current_window.period_grain', 'current_window.period_start') }}
+                <= run_context.as_of_date
+                and coalesce(next_window.opening_arr_amount, 0) <> current_window.closing_arr_amount
+            )
+        ) as defect_count,
+        'cells of recurring revenue do not add up' as detail
+    from revenue_retention_facts as current_window
+    cross join run_context
+    left join revenue_retention_facts as next_window
+        on
+            current_window.period_grain = next_window.period_grain
+            and current_window.dimension = next_window.dimension
+            and current_window.segment = next_window.segment
+            and current_window.window_name = next_window.window_name
+            and {{ period_end('current_window.period_grain', 'current_window.period_start') }}
+            = next_window.period_start
+),
+
+bridge_totals as (
+    select
+        period_grain,
+        period_start,
+        window_name,
+        dimension,
+        sum(opening_arr_amount) as opening_arr_amount,
+        sum(kept_arr_amount) as kept_arr_amount,
+        sum(cohort_arr_amount) as cohort_arr_amount,
+        sum(closing_arr_amount) as closing_arr_amount,
+        sum(opening_count) as opening_count
+    from revenue_retention_facts
+    group by period_grain, period_start, window_name, dimension
+),
+
 segment_observations as (
+    select
+        'segment_conservation' as check_name,
+        'revenue_retention' as subject,
+        count(*) as row_count,
+        count(*) filter (
+            where
+            totals.opening_count is null
+            or segments.opening_arr_amount <> totals.opening_arr_amount
+            or segments.kept_arr_amount <> totals.kept_arr_amount
+            or segments.cohort_arr_amount <> totals.cohort_arr_amount
+            or segments.closing_arr_amount <> totals.closing_arr_amount
+            or segments.opening_count <> totals.opening_count
+        ) as defect_count,
+        'totals are not the sum of their segments' as detail
+    from bridge_totals as segments
+    left join bridge_totals as totals
+        on
+            segments.period_grain = totals.period_grain
+            and segments.period_start = totals.period_start
+            and segments.window_name = totals.window_name
+            and totals.dimension = 'all'
+    where segments.dimension <> 'all'
+    union all
     select
         'segment_conservation' as check_name,
         'pipeline_movement' as subject,
@@ -593,6 +743,8 @@ counted as (
     select * from rate_observations
     union all
     select * from movement_observations
+    union all
+    select * from bridge_observations
     union all
     select * from interval_observations
     union all

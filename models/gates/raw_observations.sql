@@ -34,7 +34,7 @@
      'defect': 'is_negative_amount', 'needs': 'opportunities.amount', 'detail': 'opportunities have a negative amount'},
     {'check': 'currency_coverage', 'subject': 'opportunities.currency', 'relation': 'opportunities',
      'defect': 'is_unknown_currency', 'value': 'source_currency', 'needs': 'opportunities.amount',
-     'detail': 'opportunities have an amount in a currency without an exchange rate'},
+     'detail': 'opportunities have an amount in no named currency, or in one without an exchange rate'},
     {'check': 'stage_coverage', 'subject': 'people.status', 'relation': 'people', 'defect': 'is_unmapped_stage',
      'needs': 'people.status', 'value': 'source_stage', 'detail': 'people are in a status that stage_map does not have'},
     {'check': 'stage_coverage', 'subject': 'opportunities.stage', 'relation': 'opportunities',
@@ -69,6 +69,24 @@
     {'check': 'negative_amounts', 'subject': 'subscriptions.mrr_amount', 'relation': 'subscriptions',
      'defect': 'is_negative_amount', 'needs': 'subscriptions.mrr_amount',
      'detail': 'subscriptions have a negative amount'},
+    {'check': 'negative_amounts', 'subject': 'subscriptions.quantity', 'relation': 'subscriptions',
+     'defect': 'is_negative_quantity', 'needs': 'subscriptions.quantity',
+     'detail': 'subscriptions have a negative quantity'},
+    {'check': 'overlapping_subscriptions', 'subject': 'subscriptions', 'relation': 'subscriptions',
+     'defect': 'is_overlapping', 'needs': 'subscriptions.mrr_amount',
+     'detail': 'subscriptions run beside another one of the same account, product, plan and amount'},
+    {'check': 'subscription_gaps', 'subject': 'subscriptions', 'relation': 'subscriptions',
+     'defect': 'is_after_gap', 'needs': 'subscriptions.started_date',
+     'detail': 'subscriptions start after days on which their account had none'},
+    {'check': 'currency_changes', 'subject': 'subscriptions.currency', 'relation': 'subscriptions',
+     'defect': 'is_currency_change', 'value': 'source_currency', 'needs': 'subscriptions.currency',
+     'detail': 'subscriptions are billed in another currency than the one before of the same account'},
+    {'check': 'missing_accounts', 'subject': 'product_usage.account_id', 'relation': 'product_usage',
+     'defect': 'is_missing_account', 'needs': 'product_usage.usage_date',
+     'detail': 'usage rows are of no account'},
+    {'check': 'missing_accounts', 'subject': 'subscriptions.account_id', 'relation': 'subscriptions',
+     'defect': 'is_missing_account', 'needs': 'subscriptions.started_date',
+     'detail': 'subscriptions are of no account'},
     {'check': 'negative_amounts', 'subject': 'product_usage.usage_count', 'relation': 'product_usage',
      'defect': 'is_negative_count', 'needs': 'product_usage.usage_date', 'detail': 'usage rows count below zero'},
     {'check': 'extreme_amounts', 'subject': 'opportunities.amount', 'relation': 'opportunities',
@@ -76,10 +94,42 @@
      'detail': "opportunities have an amount beyond the outer fence of Tukey on the log scale"},
     {'check': 'currency_coverage', 'subject': 'subscriptions.currency', 'relation': 'subscriptions',
      'defect': 'is_unknown_currency', 'value': 'source_currency', 'needs': 'subscriptions.mrr_amount',
-     'detail': 'subscriptions have an amount in a currency without an exchange rate'},
+     'detail': 'subscriptions have an amount in no named currency, or in one without an exchange rate'},
     {'check': 'impossible_dates', 'subject': 'subscriptions.ended_date', 'relation': 'subscriptions',
      'defect': 'is_ended_before_started', 'needs': 'subscriptions.started_date',
      'detail': 'subscriptions ended before they started'},
+    {'check': 'unknown_reference', 'subject': 'support_tickets', 'relation': 'support_tickets',
+     'defect': 'is_unknown_reference', 'needs': 'support_tickets.submitted_at',
+     'detail': 'tickets name an account or a person that does not exist'},
+    {'check': 'unknown_reference', 'subject': 'survey_responses', 'relation': 'survey_responses',
+     'defect': 'is_unknown_reference', 'needs': 'survey_responses.responded_date',
+     'detail': 'survey answers name an account or a person that does not exist'},
+    {'check': 'unknown_reference', 'subject': 'payments', 'relation': 'payments', 'defect': 'is_unknown_reference',
+     'needs': 'payments.due_date', 'detail': 'payments name an account that does not exist'},
+    {'check': 'unknown_reference', 'subject': 'churn_events', 'relation': 'churn_events',
+     'defect': 'is_unknown_reference', 'needs': 'churn_events.churn_date',
+     'detail': 'churn events name an account that does not exist'},
+    {'check': 'repeated_ids', 'subject': 'product_usage.usage_id', 'relation': 'product_usage',
+     'defect': 'is_duplicate_id', 'needs': 'product_usage.usage_id',
+     'detail': 'usage rows have the id of an earlier row'},
+    {'check': 'event_order', 'subject': 'product_usage.before_subscription', 'relation': 'product_usage',
+     'defect': 'is_before_subscription', 'needs': 'product_usage.subscription_id',
+     'detail': 'usage rows are of a day before their subscription had started'},
+    {'check': 'event_order', 'subject': 'product_usage.after_subscription', 'relation': 'product_usage',
+     'defect': 'is_after_subscription', 'needs': 'product_usage.subscription_id',
+     'detail': 'usage rows are of a day after their subscription had ended'},
+    {'check': 'event_order', 'subject': 'support_tickets.submitted_at', 'relation': 'support_tickets',
+     'defect': 'is_before_account', 'needs': 'support_tickets.submitted_at',
+     'detail': 'tickets were submitted before their account had signed up'},
+    {'check': 'event_order', 'subject': 'support_tickets.closed_at', 'relation': 'support_tickets',
+     'defect': 'is_closed_before_submitted', 'needs': 'support_tickets.closed_at',
+     'detail': 'tickets were closed before they were submitted'},
+    {'check': 'contradictory_churn', 'subject': 'accounts.is_churned', 'relation': 'churn_claims',
+     'defect': 'is_contradictory', 'needs': 'accounts.is_churned', 'value': 'contradiction',
+     'detail': 'accounts have a churn flag and no churn event, or the other way round'},
+    {'check': 'contradictory_churn', 'subject': 'churn_events.churn_date', 'relation': 'churn_events',
+     'defect': 'is_without_end', 'needs': 'churn_events.churn_date',
+     'detail': 'churn events are of an account none of whose subscriptions ended or was cancelled within 31 days'},
     {'check': 'future_dates', 'subject': 'accounts.created_at', 'relation': 'account_records',
      'defect': 'is_created_after_as_of', 'needs': 'accounts.created_at',
      'detail': 'account records were created after the as-of date'},
@@ -164,6 +214,37 @@ subscriptions as (
 
 product_usage as (
     select * from {{ ref('product_usage') }}
+),
+
+support_tickets as (
+    select * from {{ ref('support_tickets') }}
+),
+
+survey_responses as (
+    select * from {{ ref('survey_responses') }}
+),
+
+payments as (
+    select * from {{ ref('payments') }}
+),
+
+churn_events as (
+    select * from {{ ref('churn_events') }}
+),
+
+-- What two files say of the same customer: a flag, and events.
+churn_claims as (
+    select
+        accounts.account_id,
+        coalesce(accounts.is_churned, false) <> (count(churn_events.churn_event_id) > 0) as is_contradictory,
+        case
+            when accounts.is_churned and count(churn_events.churn_event_id) = 0 then 'flag without an event'
+            when not coalesce(accounts.is_churned, false) and count(churn_events.churn_event_id) > 0
+                then 'event without the flag'
+        end as contradiction
+    from accounts
+    left join churn_events on accounts.account_id = churn_events.account_id
+    group by accounts.account_id, accounts.is_churned
 ),
 
 journeys as (
@@ -257,7 +338,7 @@ provided as (
     where source = 'export' and is_provided
     {%- for entity in [
         'accounts', 'people', 'opportunities', 'stage_history', 'owners', 'products', 'activities', 'touches',
-        'subscriptions', 'product_usage',
+        'subscriptions', 'product_usage', 'support_tickets', 'survey_responses', 'payments', 'churn_events',
     ] %}
     {%- if sources_of(entity) | reject('equalto', 'export') | list %}
     union
@@ -412,11 +493,7 @@ key_observations as (
 
 -- Every row that was read is a record of core: counted in one, or folded into one as its repetition.
 conserved as (
-    {%- for entity, singular, tables in [
-        ('accounts', 'account', ['salesforce.account', 'hubspot.company', 'stripe.customer', 'export.accounts']),
-        ('people', 'person', ['salesforce.lead', 'salesforce.contact', 'hubspot.contact', 'export.people']),
-        ('opportunities', 'opportunity', ['salesforce.opportunity', 'hubspot.deal', 'export.opportunities']),
-    ] %}
+    {%- for entity, singular in [('accounts', 'account'), ('people', 'person'), ('opportunities', 'opportunity')] %}
     select
         '{{ entity }}' as subject,
         (
@@ -424,7 +501,7 @@ conserved as (
             from {{ source('raw', 'tables') }}
             where
                 source || '.' || table_name in (
-                    {%- for table in tables %}
+                    {%- for table in tables_of(entity) %}
                     '{{ table }}'{{ ',' if not loop.last }}
                     {%- endfor %}
                 )
@@ -437,7 +514,10 @@ conserved as (
         (select coalesce(sum(record_count), 0) from {{ entity }}) as rows_out
     union all
     {%- endfor %}
-    {%- for entity in ['stage_history', 'activities', 'touches', 'subscriptions', 'product_usage'] %}
+    {%- for entity in [
+        'stage_history', 'activities', 'touches', 'subscriptions', 'product_usage', 'support_tickets',
+        'survey_responses', 'payments', 'churn_events',
+    ] %}
     select
         '{{ entity }}' as subject,
         (select count(*) from ({{ union_sources(entity) }}) as sources) as rows_in,

@@ -13,3 +13,16 @@ select
     high,
     n
 from {{ ref('model_quality') }}
+union all
+select
+    model_version,
+    model_name,
+    split,
+    dimension,
+    segment,
+    metric,
+    value,
+    low,
+    high,
+    n
+from {{ ref('churn_quality') }}

@@ -8,3 +8,11 @@ select
     feature_group,
     contribution
 from {{ ref('score_contributions') }}
+union all
+select
+    as_of_date,
+    model_version,
+    entity_id,
+    feature_group,
+    contribution
+from {{ ref('churn_contributions') }}

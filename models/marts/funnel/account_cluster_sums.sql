@@ -66,10 +66,8 @@ grains as (
     {%- endfor %}
 ),
 
-clusters as (
+totals as (
     select
-        {{ grouped_dimension() }} as dimension,
-        {{ grouped_segment() }} as segment,
         metric,
         period_grain,
         period_start,
@@ -79,12 +77,7 @@ clusters as (
         sum(value::decimal(38, 18))::double as value_sum,
         sum((value * value)::decimal(38, 18))::double as value_square_sum
     from grains
-    {{ group_by_each_dimension('metric, period_grain, period_start, cluster_id') }}  -- noqa: PRS
-),
-
-totals as (
-    select * from clusters
-    where dimension = 'all'
+    group by metric, period_grain, period_start, cluster_id
 ),
 
 total_sums as (
@@ -104,20 +97,67 @@ total_sums as (
     group by metric, period_grain, period_start
 ),
 
+-- Most accounts have one record in a period: they are counted, and only the others are taken account by account.
+shared_records as (
+    select
+        grains.*,
+        totals.n as total_n
+    from grains
+    inner join totals using (metric, period_grain, period_start, cluster_id)
+    where totals.n > 1
+),
+
+segments as (
+    select
+        {{ grouped_dimension() }} as dimension,
+        {{ grouped_segment() }} as segment,
+        metric,
+        period_grain,
+        period_start,
+        count(*) as n
+    from grains
+    {{ group_by_each_dimension('metric, period_grain, period_start') }}  -- noqa: PRS
+),
+
+shared_clusters as (
+    select
+        {{ grouped_dimension() }} as dimension,
+        {{ grouped_segment() }} as segment,
+        metric,
+        period_grain,
+        period_start,
+        total_n,
+        count(*) as n
+    from shared_records
+    {{ group_by_each_dimension('metric, period_grain, period_start, cluster_id, total_n') }}  -- noqa: PRS
+),
+
+shared_sums as (
+    select
+        metric,
+        period_grain,
+        period_start,
+        dimension,
+        segment,
+        sum(n * n - n) as surplus_nn,
+        sum(total_n * n - n) as surplus_total_nn
+    from shared_clusters
+    group by metric, period_grain, period_start, dimension, segment
+),
+
 segment_sums as (
     select
-        clusters.metric,
-        clusters.period_grain,
-        clusters.period_start,
-        clusters.dimension,
-        clusters.segment,
-        sum(clusters.n) as n,
-        sum(clusters.n * clusters.n) as nn,
-        sum(totals.n * clusters.n) as total_nn
-    from clusters
-    inner join totals using (metric, period_grain, period_start, cluster_id)
-    where clusters.dimension <> 'all'
-    group by clusters.metric, clusters.period_grain, clusters.period_start, clusters.dimension, clusters.segment
+        segments.metric,
+        segments.period_grain,
+        segments.period_start,
+        segments.dimension,
+        segments.segment,
+        segments.n,
+        segments.n + coalesce(shared_sums.surplus_nn, 0) as nn,
+        segments.n + coalesce(shared_sums.surplus_total_nn, 0) as total_nn
+    from segments
+    left join shared_sums using (metric, period_grain, period_start, dimension, segment)
+    where segments.dimension <> 'all'
 )
 
 -- For each account the rest has what the segment leaves of it: sum (N - n)^2 = sum N^2 - 2 sum N n + sum n^2.

@@ -23,7 +23,7 @@ counted as (
         count(*) filter (where is_won) as won_count,
         count(amount) filter (where is_won) as amount_count,
         coalesce(sum(amount) filter (where is_won), 0) as amount_sum,
-        coalesce(sum(amount * amount) filter (where is_won), 0) as amount_square_sum,
+        coalesce(sum(amount::decimal(38, 2) * amount) filter (where is_won), 0) as amount_square_sum,
         count(amount_log) as amount_log_count,
         coalesce(sum(amount_log::decimal(38, 18)), 0) as amount_log_sum,
         coalesce(sum((amount_log * amount_log)::decimal(38, 18)), 0) as amount_log_square_sum,

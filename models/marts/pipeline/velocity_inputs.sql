@@ -136,9 +136,17 @@ select
             then 'no_losses'
     end as suppressed_caveat,
     previous.qualified_count as previous_qualified_count,
-    previous.win_rate as previous_win_rate,
-    previous.mean_deal_amount as previous_mean_deal_amount,
-    previous.mean_cycle_days as previous_mean_cycle_days
+    previous.won_count as previous_won_count,
+    previous.amount_count as previous_amount_count,
+    previous.amount_sum as previous_amount_sum,
+    previous.amount_square_sum as previous_amount_square_sum,
+    previous.cycle_count as previous_cycle_count,
+    previous.cycle_days_sum as previous_cycle_days_sum,
+    previous.cycle_days_square_sum as previous_cycle_days_square_sum,
+    previous.pair_count as previous_pair_count,
+    previous.pair_amount_sum as previous_pair_amount_sum,
+    previous.pair_cycle_days_sum as previous_pair_cycle_days_sum,
+    previous.pair_amount_cycle_days_sum as previous_pair_amount_cycle_days_sum
 from judged
 left join judged as previous
     on

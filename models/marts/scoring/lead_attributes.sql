@@ -49,7 +49,7 @@ leads as (
 
 known_records as (
     select
-        leads.person_id,
+        leads.person_id as entity_id,
         leads.lead_date,
         person_links.record_number,
         case when not (records.is_lead and records.converted_at is not null) then account_links.account_id end
@@ -71,14 +71,12 @@ known_records as (
 ),
 
 merged as (
-    select
-        person_id,
-        max(lead_date) as lead_date,
-        {%- for column in ['named_account_id', 'email_domain', 'title'] + (lead_attribute_kinds() | list) %}
-        {{ first_filled(column) }}{{ ',' if not loop.last }}
-        {%- endfor %}
-    from known_records
-    group by person_id
+    {{ merged_records(
+        'known_records',
+        'person_id',
+        ['named_account_id', 'email_domain', 'title'] + (lead_attribute_kinds() | list),
+        {'lead_date': 'max(lead_date)'},
+    ) }}
 ),
 
 -- The account that had the domain first: later ones change nothing for a lead that came before.

@@ -17,6 +17,7 @@ renamed as (
         region,
         employee_count,
         annual_revenue_amount,
+        is_churned,
         coalesce(is_deleted, false) as is_deleted,
         created_at,
         changed_at,

@@ -6,8 +6,10 @@ product_usage as (
 
 renamed as (
     select
+        usage_id,
         {{ source_key('account_id') }} as account_id,
         {{ source_key('person_id') }} as person_id,
+        subscription_id,
         feature,
         usage_count,
         active_user_count,

@@ -35,6 +35,7 @@ renamed as (
         companies.region,
         round(companies.numberofemployees)::integer as employee_count,
         companies.annualrevenue as annual_revenue_amount,
+        null::boolean as is_churned,
         {{ hubspot_is_deleted('companies') }} as is_deleted,
         companies.createdate as created_at,
         companies.hs_lastmodifieddate as changed_at,

@@ -18,6 +18,7 @@ renamed as (
         region,
         number_of_employees as employee_count,
         annual_revenue as annual_revenue_amount,
+        null::boolean as is_churned,
         {{ salesforce_is_deleted() }} as is_deleted,
         created_date as created_at,
         coalesce(last_modified_date, system_modstamp) as changed_at,

@@ -49,6 +49,7 @@ renamed as (
         region,
         null::integer as employee_count,
         null::decimal(18, 2) as annual_revenue_amount,
+        null::boolean as is_churned,
         {{ stripe_is_deleted() }} as is_deleted,
         created as created_at,
         null::timestamp as changed_at,

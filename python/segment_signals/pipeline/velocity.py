@@ -8,7 +8,15 @@ import pandas as pd
 import pyarrow as pa
 
 from segment_signals.funnel.cells import CELL_FIELDS, EVIDENCE_FIELDS, numbers, table
-from segment_signals.statistics.velocity import DealSums, Levers, Velocity, estimate_velocity, lever_effects
+from segment_signals.statistics.arrays import Floats
+from segment_signals.statistics.velocity import (
+    DealSums,
+    Levers,
+    Velocity,
+    estimate_velocity,
+    lever_effect_margins,
+    lever_effects,
+)
 
 SCHEMA = pa.schema(
     [
@@ -23,14 +31,29 @@ SCHEMA = pa.schema(
         ("velocity_low", pa.float64()),
         ("velocity_high", pa.float64()),
         ("count_effect", pa.float64()),
+        ("count_effect_low", pa.float64()),
+        ("count_effect_high", pa.float64()),
         ("win_rate_effect", pa.float64()),
+        ("win_rate_effect_low", pa.float64()),
+        ("win_rate_effect_high", pa.float64()),
         ("deal_amount_effect", pa.float64()),
+        ("deal_amount_effect_low", pa.float64()),
+        ("deal_amount_effect_high", pa.float64()),
         ("cycle_days_effect", pa.float64()),
+        ("cycle_days_effect_low", pa.float64()),
+        ("cycle_days_effect_high", pa.float64()),
         ("expected_win_count", pa.float64()),
         *EVIDENCE_FIELDS,
     ]
 )
 
+# Of a lever the name of its contribution.
+EFFECTS = {
+    "qualified_count": "count_effect",
+    "win_rate": "win_rate_effect",
+    "mean_deal_amount": "deal_amount_effect",
+    "mean_cycle_days": "cycle_days_effect",
+}
 MEASURES = [
     "win_rate",
     "mean_deal_amount",
@@ -38,10 +61,7 @@ MEASURES = [
     "velocity_per_day",
     "velocity_low",
     "velocity_high",
-    "count_effect",
-    "win_rate_effect",
-    "deal_amount_effect",
-    "cycle_days_effect",
+    *(f"{effect}{end}" for effect in EFFECTS.values() for end in ("", "_low", "_high")),
 ]
 SUMS = [field.name for field in fields(DealSums)]
 PAGE = ["period_grain", "period_start", "basis"]
@@ -60,15 +80,7 @@ def pipeline_velocity(inputs: pa.Table, thresholds: Mapping[str, float], caveats
     """
     cells = inputs.to_pandas()
     velocity, current = estimates(cells, thresholds["minimum_outcome_n"])
-    effects = lever_effects(
-        Levers(
-            numbers(cells, "previous_qualified_count"),
-            numbers(cells, "previous_win_rate"),
-            numbers(cells, "previous_mean_deal_amount"),
-            numbers(cells, "previous_mean_cycle_days"),
-        ),
-        current,
-    )
+    effects = _effects(cells, thresholds["minimum_outcome_n"])
     unmeasured = np.isnan(velocity.per_day) | np.isnan(velocity.high)
     suppressed_reason = cells["suppressed_reason"].where(
         cells["suppressed_reason"].notna() | ~unmeasured, "incomplete_data"
@@ -91,10 +103,7 @@ def pipeline_velocity(inputs: pa.Table, thresholds: Mapping[str, float], caveats
         velocity_per_day=velocity.per_day,
         velocity_low=velocity.low,
         velocity_high=velocity.high,
-        count_effect=effects.qualified_count,
-        win_rate_effect=effects.win_rate,
-        deal_amount_effect=effects.mean_deal_amount,
-        cycle_days_effect=effects.mean_cycle_days,
+        **effects,
         n=cells["qualified_count"],
         evidence=np.select([suppressed, reason.notna()], ["suppressed", "directional"], default="reportable"),
         evidence_reason=reason,
@@ -112,9 +121,28 @@ def estimates(cells: pd.DataFrame, fewest_wins: float) -> tuple[Velocity, Levers
         fewest_wins: from so many wins on a cell's own spread is used.
     """
     sums = deal_sums(cells)
+    return estimate_velocity(sums, deal_sums(_population(cells, SUMS)), fewest_wins), sums.levers
+
+
+def _population(cells: pd.DataFrame, columns: list[str]) -> pd.DataFrame:
+    """Columns of the total that each cell is part of."""
     total = cells[cells["dimension"] == "all"]
-    population = cells[PAGE].merge(total[[*PAGE, *SUMS]], how="left", on=PAGE, validate="many_to_one")
-    return estimate_velocity(sums, deal_sums(population), fewest_wins), sums.levers
+    return cells[PAGE].merge(total[[*PAGE, *columns]], how="left", on=PAGE, validate="many_to_one")
+
+
+def _effects(cells: pd.DataFrame, fewest_wins: float) -> dict[str, Floats]:
+    """The contribution of each lever to the change from the period before, with its interval."""
+    previous, current = deal_sums(cells, "previous_"), deal_sums(cells)
+    population = _population(cells, [*SUMS, *(f"previous_{name}" for name in SUMS)])
+    effects = lever_effects(previous.levers, current.levers)
+    margins = lever_effect_margins(
+        previous, current, deal_sums(population, "previous_"), deal_sums(population), fewest_wins
+    )
+    made: dict[str, Floats] = {}
+    for lever, name in EFFECTS.items():
+        effect, margin = getattr(effects, lever), getattr(margins, lever)
+        made |= {name: effect, f"{name}_low": effect - margin, f"{name}_high": effect + margin}
+    return made
 
 
 def deal_sums(cells: pd.DataFrame, prefix: str = "") -> DealSums:

@@ -8,8 +8,9 @@ and the global clip-path counter of the renderer is renumbered per chart. Every 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 import altair as alt
@@ -120,23 +121,29 @@ def waterfall_svg(
     label: str,
     prefix: str,
     height: int = 170,
+    intervals: Sequence[tuple[float, float] | None] = (),
+    neutral: Sequence[str] = (),
 ) -> str:
     """From a value through signed contributions to their sum, top to bottom.
 
-    `before` is (name, value), `steps` are (name, contribution), `now` names the sum; values in currency a day.
+    `before` is (name, value), `steps` are (name, contribution), `now` names the sum; values in one currency.
+    `intervals` are those of the contributions, drawn as thin bars; steps named in `neutral` carry no colour of change.
     """
     name, level = before
     rows: list[dict[str, Any]] = [
         {"name": name, "from": 0.0, "to": level, "fill": GREY, "text": words.money(level, currency)}
     ]
-    for name, effect in steps:
-        fill = UP if effect > 0 else DOWN if effect < 0 else GREY
+    for place, (name, effect) in enumerate(steps):
+        fill = LINE if name in neutral else UP if effect > 0 else DOWN if effect < 0 else GREY
         text = words.difference(effect, currency, effect)
         rows.append({"name": name, "from": level, "to": level + effect, "fill": fill, "text": text})
+        interval = intervals[place] if place < len(intervals) else None
+        if interval is not None:
+            rows[-1] |= {"low": max(level + interval[0], 0.0), "high": level + interval[1]}
         level += effect
     rows.append({"name": now, "from": 0.0, "to": level, "fill": GREY, "text": words.money(level, currency)})
     for row in rows:
-        row["right"] = max(row["from"], row["to"])
+        row["right"] = max(row["from"], row["to"], row.get("high", 0.0))
     top = ceiling([row["right"] for row in rows])
     base = alt.Chart(_inline(rows)).encode(
         y=alt.Y(
@@ -154,7 +161,150 @@ def waterfall_svg(
     text = base.mark_text(dx=5, align="left", fontSize=12, color=INK).encode(
         x=alt.X("right:Q", scale=scale, axis=axis), text="text:N"
     )
-    return _svg(alt.layer(bars, text), label=label, prefix=prefix, height=height)
+    layers: list[alt.Chart] = [bars, text]
+    if any("low" in row for row in rows):
+        whiskers = (
+            alt.Chart(_inline([row for row in rows if "low" in row]))
+            .mark_rule(color=INK, strokeWidth=1)
+            .encode(y=base.encoding.y, x=alt.X("low:Q", scale=scale, axis=axis), x2="high:Q")
+        )
+        layers.insert(1, whiskers)
+    return _svg(alt.layer(*layers), label=label, prefix=prefix, height=height)
+
+
+def range_svg(
+    bars: Sequence[tuple[str, float, float | None, float | None]],
+    *,
+    top: float,
+    currency: str,
+    hollow: bool,
+    label: str,
+    prefix: str,
+) -> str:
+    """Values one below the other from 0 to `top`: (name, value, low, high), with a bar where there is a range.
+
+    A dot has a range, a diamond is a single number; a hollow dot is directional.
+    """
+    rows = [
+        {"name": name, "value": value, "low": low, "high": high, "right": value if high is None else high,
+         "text": words.money(value, currency)}
+        for name, value, low, high in bars
+    ]  # fmt: skip
+    ranges = [row for row in rows if row["low"] is not None and row["high"] is not None]
+    points = [row for row in rows if row["low"] is None or row["high"] is None]
+    y = alt.Y(
+        "name:N",
+        sort=[name for name, _, _, _ in bars],
+        axis=alt.Axis(title=None, ticks=False, domain=False, labelPadding=6, labelLimit=130),
+    )
+    scale = alt.Scale(domain=[0, top * 1.35], nice=False)
+    axis = alt.Axis(values=[0, top / 2, top], labelExpr=_tick_labels(top, currency, parts=2), title=None, grid=True)
+
+    def x(field: str) -> alt.X:
+        return alt.X(f"{field}:Q", scale=scale, axis=axis)
+
+    layers = [
+        alt.Chart(_inline(ranges)).mark_rule(color=BAND, strokeWidth=8).encode(y=y, x=x("low"), x2="high:Q"),
+        alt.Chart(_inline(ranges))
+        .mark_point(filled=True, size=50, opacity=1, stroke=LINE, strokeWidth=1.4, fill="#ffffff" if hollow else LINE)
+        .encode(y=y, x=x("value")),
+        alt.Chart(_inline(points))
+        .mark_point(filled=True, shape="diamond", size=60, opacity=1, fill=GREY)
+        .encode(y=y, x=x("value")),
+        alt.Chart(_inline(rows))
+        .mark_text(dx=8, align="left", fontSize=12, color=INK)
+        .encode(y=y, x=x("right"), text="text:N"),
+    ]
+    return _svg(alt.layer(*layers), label=label, prefix=prefix, height=40 + 26 * len(rows))
+
+
+def backtest_svg(
+    origins: Sequence[tuple[date, float, float, float, float, bool]],
+    *,
+    currency: str,
+    label: str,
+    prefix: str,
+    height: int = 170,
+) -> str:
+    """Earlier forecasts by their date: a bar from P10 to P90, a line at P50, a dot for what came.
+
+    `origins` are (date, P10, P50, P90, actual, is the actual in the range). A dot outside its bar is an orange diamond.
+    """
+    rows = [
+        {"x": day.year * 12 + day.month - 1 + (day.day - 1) / 31, "low": low, "mid": mid, "high": high, "came": came}
+        for day, low, mid, high, came, _ in origins
+    ]
+    first, last = int(min(row["x"] for row in rows)), int(max(row["x"] for row in rows)) + 1
+    top = ceiling([max(row["high"], row["came"]) for row in rows])
+    # A month before and after, so that bars at the ends are whole.
+    x_scale, x_axis = alt.Scale(domain=[first, last + 0.5], nice=False, zero=False), _month_axis(first, last)
+    y_scale = alt.Scale(domain=[0, top], nice=False)
+    y_axis = alt.Axis(values=[top * part / 4 for part in range(5)], labelExpr=_tick_labels(top, currency), title=None)
+
+    def x() -> alt.X:
+        return alt.X("x:Q", scale=x_scale, axis=x_axis)
+
+    def y(field: str) -> alt.Y:
+        return alt.Y(f"{field}:Q", scale=y_scale, axis=y_axis)
+
+    base = alt.Chart(_inline(rows))
+    inside = [row for row, origin in zip(rows, origins, strict=True) if origin[5]]
+    outside = [row for row, origin in zip(rows, origins, strict=True) if not origin[5]]
+    layers = [
+        base.mark_rule(color=BAND, strokeWidth=10).encode(x=x(), y=y("low"), y2="high:Q"),
+        base.mark_tick(orient="horizontal", color=LINE, thickness=2, size=10).encode(x=x(), y=y("mid")),
+        alt.Chart(_inline(inside)).mark_point(filled=True, size=34, opacity=1, fill=INK).encode(x=x(), y=y("came")),
+        alt.Chart(_inline(outside))
+        .mark_point(shape="diamond", size=60, opacity=1, fill="#ffffff", stroke=DOWN, strokeWidth=1.8)
+        .encode(x=x(), y=y("came")),
+    ]
+    return _svg(alt.layer(*layers), label=label, prefix=prefix, height=height)
+
+
+def calibration_svg(bins: Sequence[tuple[float, float, float, float]], *, top: float, label: str, prefix: str) -> str:
+    """What was said against what came: (said, came, low, high) of each bin, and the line on which both agree."""
+    rows = [{"x": said, "y": came, "low": low, "high": min(high, top)} for said, came, low, high in bins]
+    x, y = _shares(top)
+    base = alt.Chart(_inline(rows))
+    agree = alt.Chart(_inline([{"x": 0, "y": 0}, {"x": top, "y": top}]))
+    layers = [
+        agree.mark_line(color=GREY, strokeDash=[3, 3], strokeWidth=1).encode(x=x("x"), y=y("y")),
+        base.mark_rule(color=BAND, strokeWidth=4).encode(x=x("x"), y=y("low"), y2="high:Q"),
+        base.mark_point(filled=True, size=26, opacity=1, fill=LINE).encode(x=x("x"), y=y("y")),
+    ]
+    return _svg(alt.layer(*layers), label=label, prefix=prefix, height=220)
+
+
+def gains_svg(lines: Sequence[tuple[str, Sequence[tuple[float, float]]]], *, label: str, prefix: str) -> str:
+    """Share of the conversions among the best-scored share of the leads, a named line each; dashed: in any order."""
+    x, y = _shares(1.0)
+    chance = alt.Chart(_inline([{"x": 0, "y": 0}, {"x": 1, "y": 1}]))
+    layers = [chance.mark_line(color=GREY, strokeDash=[3, 3], strokeWidth=1).encode(x=x("x"), y=y("y"))]
+    for number, (name, line) in enumerate(lines):
+        rows = [{"x": 0.0, "y": 0.0}, *({"x": share, "y": captured} for share, captured in line)]
+        colour = LINE if number == 0 else GREY
+        named = [{"x": rows[3]["x"], "y": rows[3]["y"], "name": name}]
+        layers.append(
+            alt.Chart(_inline(rows))
+            .mark_line(color=colour, strokeWidth=1.5, point=alt.OverlayMarkDef(color=colour, size=18))
+            .encode(x=x("x"), y=y("y"))
+        )
+        layers.append(
+            alt.Chart(_inline(named))
+            .mark_text(color=INK, fontSize=12, align="left", dx=8, dy=9)
+            .encode(x=x("x"), y=y("y"), text="name:N")
+        )
+    return _svg(alt.layer(*layers), label=label, prefix=prefix, height=220)
+
+
+def _shares(top: float) -> tuple[Callable[[str], alt.X], Callable[[str], alt.Y]]:
+    """Axes from 0 to a share, in percent."""
+    scale = alt.Scale(domain=[0, top], nice=False)
+    axis = alt.Axis(values=[top * part / 4 for part in range(5)], labelExpr=_tick_labels(top, "rate"), title=None)
+    return (
+        lambda field: alt.X(f"{field}:Q", scale=scale, axis=axis),
+        lambda field: alt.Y(f"{field}:Q", scale=scale, axis=axis),
+    )
 
 
 def _inline(rows: list[dict[str, Any]]) -> alt.InlineData:
@@ -207,7 +357,7 @@ def _lookup(labels: dict[int, str]) -> str:
 
 def _svg(chart: alt.LayerChart | alt.FacetChart, *, label: str, prefix: str, height: int) -> str:
     sized = chart.properties(width=WIDTH, height=height, autosize=alt.AutoSizeParams(type="fit", contains="padding"))
-    spec = sized.to_dict()
+    spec = sized.to_dict(validate=False)  # a schema check of every mark costs more than the drawing
     spec["config"] = {
         "aria": False,
         "background": None,

@@ -28,6 +28,8 @@ CELL = (
     "within_segment",
 )
 EVIDENCE = ("n", "evidence", "evidence_reason", "caveat")
+EFFECTS = ("count_effect", "win_rate_effect", "deal_amount_effect", "cycle_days_effect")
+EFFECT_LIMITS = tuple(f"{effect}_{end}" for effect in EFFECTS for end in ("low", "high"))
 COLUMNS: dict[str, tuple[str, ...]] = {
     "funnel_conversion": (
         *CELL, "from_stage", "to_stage", "horizon_days", "entered_count", "converted_count", "lost_count", "open_count",
@@ -39,8 +41,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
     ),
     "pipeline_velocity": (
         *CELL, "basis", "currency", "qualified_count", "win_rate", "mean_deal_amount", "mean_cycle_days",
-        "velocity_per_day", "velocity_low", "velocity_high", "count_effect", "win_rate_effect", "deal_amount_effect",
-        "cycle_days_effect", *EVIDENCE,
+        "velocity_per_day", "velocity_low", "velocity_high", *EFFECTS, *EFFECT_LIMITS, *EVIDENCE,
     ),
     "gate_results": ("gate", "subject", "check_name", "observed", "threshold", "status", "detail"),
     "definitions": ("kind", "code", "label", "rule", "valid_from", "definition_hash"),
@@ -160,7 +161,8 @@ class Velocity:
     value: float | None
     low: float | None
     high: float | None
-    effects: tuple[float | None, float | None, float | None, float | None]
+    effects: tuple[float | None, ...]
+    effect_limits: tuple[tuple[float, float] | None, ...]
     n: int
     evidence: str
     reason: str | None
@@ -536,8 +538,8 @@ def _scores(
 def _velocities(frame: pd.DataFrame) -> tuple[Velocity, ...]:
     columns = (
         "dimension", "segment", "basis", "currency", "qualified_count", "win_rate", "mean_deal_amount",
-        "mean_cycle_days", "velocity_per_day", "velocity_low", "velocity_high", "count_effect", "win_rate_effect",
-        "deal_amount_effect", "cycle_days_effect", "n", "evidence", "evidence_reason", "caveat",
+        "mean_cycle_days", "velocity_per_day", "velocity_low", "velocity_high", *EFFECTS, *EFFECT_LIMITS, "n",
+        "evidence", "evidence_reason", "caveat",
     )  # fmt: skip
     made = []
     for period, row in zip(_periods(frame), _rows(frame, columns), strict=True):
@@ -558,7 +560,11 @@ def _velocities(frame: pd.DataFrame) -> tuple[Velocity, ...]:
                 value=levers[3],
                 low=levers[4],
                 high=levers[5],
-                effects=(levers[6], levers[7], levers[8], levers[9]),
+                effects=tuple(levers[6:10]),
+                effect_limits=tuple(
+                    None if low is None or high is None else (low, high)
+                    for low, high in zip(levers[10::2], levers[11::2], strict=True)
+                ),
                 n=_int(n) or 0,
                 evidence=str(evidence),
                 reason=_text(reason),

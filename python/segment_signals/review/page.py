@@ -21,7 +21,23 @@ import pandas as pd
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from segment_signals.review import headline, registers, segments, sentences, signals, trends, velocity, views, words
+from segment_signals.review import (
+    deals,
+    forecast,
+    headline,
+    levers,
+    movement,
+    registers,
+    retention,
+    scores,
+    segments,
+    sentences,
+    signals,
+    trends,
+    velocity,
+    views,
+    words,
+)
 from segment_signals.review.facts import Facts, read_facts
 
 HERE = Path(__file__).parent
@@ -33,7 +49,7 @@ def render_review(tables: Mapping[str, pd.DataFrame], *, dataset: str) -> str:
     Args:
         tables: name -> frame for funnel_conversion, segment_scorecards, pipeline_velocity, gate_results, definitions
             and release, with the columns of the published contract; any may have 0 rows. The tables of signals
-            (signals.COLUMNS) are shown where given, other tables are ignored.
+            (signals.COLUMNS) and of the pipeline are shown where given, other tables are ignored.
         dataset: the name of the dataset, as it stands in the masthead.
 
     Raises:
@@ -57,6 +73,13 @@ def render_review(tables: Mapping[str, pd.DataFrame], *, dataset: str) -> str:
         script=Markup((HERE / "page.js").read_text(encoding="utf-8")),
         **_context(facts),
         signals=signals.view(facts, tables),
+        scores=scores.view(tables),
+        forecast=forecast.view(facts, tables),
+        movement=movement.view(facts, tables),
+        levers=levers.view(facts, tables),
+        outcomes=deals.outcomes(facts, tables),
+        stalled=deals.stalled(tables),
+        retention=retention.view(facts, tables),
     )
     return re.sub(r"\n\s*\n+", "\n", page)
 

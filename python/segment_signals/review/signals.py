@@ -64,15 +64,20 @@ def view(facts: Facts, tables: Mapping[str, pd.DataFrame]) -> dict[str, Any]:
 
 def read(frame: pd.DataFrame | None, name: str) -> list[Row] | None:
     """The rows that may be said, with None for every missing value and a Period; None where there is no frame."""
+    return read_rows(frame, name, COLUMNS[name])
+
+
+def read_rows(frame: pd.DataFrame | None, name: str, wanted: Sequence[str]) -> list[Row] | None:
+    """As `read`, with the columns that are wanted."""
     if frame is None:
         return None
-    missing = [column for column in COLUMNS[name] if column not in frame.columns]
+    missing = [column for column in wanted if column not in frame.columns]
     if missing:
         raise ReviewError(
             f"The published table '{name}' lacks the column{'s' if len(missing) > 1 else ''} {', '.join(missing)}. "
             "Build the published models again, or bring the table to the published contract."
         )
-    columns = {column: [_plain(value) for value in frame[column].tolist()] for column in COLUMNS[name]}
+    columns = {column: [_plain(value) for value in frame[column].tolist()] for column in wanted}
     rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
     kept = [row for row in rows if row["evidence"] != "suppressed" and (row["within_dimension"] or TOTAL) == TOTAL]
     for row in kept:

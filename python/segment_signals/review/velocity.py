@@ -59,6 +59,7 @@ def blocks(facts: Facts) -> dict[str, Any]:
                 "levers": _levers(facts, shown),
                 "trend": _velocity_trend(quarters, charts.ceiling(ends), currency, basis, number),
                 "waterfall": _velocity_waterfall(shown, basis, number),
+                "contributions": _contributions(shown),
                 "quarters": [_velocity_row(row) for row in reversed(quarters)],
                 "segments": _velocity_segments(facts, rows, period),
             }
@@ -151,8 +152,29 @@ def _velocity_waterfall(row: Velocity | None, basis: str, number: int) -> Markup
             currency=row.currency,
             label=label,
             prefix=f"waterfall{number}",
+            intervals=row.effect_limits,
         )
     )
+
+
+def _contributions(row: Velocity | None) -> list[tuple[str, str, str, words.Change]]:
+    """(lever, its contribution, the interval of it, in words); empty where a lever has none."""
+    if row is None or any(effect is None for effect in row.effects):
+        return []
+    made = []
+    for name, effect, limits in zip(LEVERS, row.effects, row.effect_limits, strict=True):
+        assert effect is not None
+        low, high = limits or (None, None)
+        text = "" if low is None or high is None else words.difference_between(low, high, row.currency, effect)
+        made.append(
+            (
+                words.sentence_case(name),
+                words.difference(effect, row.currency, effect),
+                text,
+                words.change(effect, low, high, has_previous=True),
+            )
+        )
+    return made
 
 
 def _velocity_segments(facts: Facts, rows: Sequence[Velocity], period: Period | None) -> list[dict[str, Any]]:

@@ -42,7 +42,7 @@ ENTITIES: Mapping[str, tuple[CanonicalColumn, ...]] = MappingProxyType(
             *_optional("amount", "annual_revenue_amount"),
             *_optional("text", "country", "region", "parent_account_id", "owner_id"),
             *_optional("timestamp", "created_at", "changed_at"),
-            *_optional("boolean", "is_deleted"),
+            *_optional("boolean", "is_churned", "is_deleted"),
         ),
         "people": (
             _key("person_id"),
@@ -138,10 +138,37 @@ ENTITIES: Mapping[str, tuple[CanonicalColumn, ...]] = MappingProxyType(
             *_optional("timestamp", "created_at"),
         ),
         "product_usage": (
-            *_optional("text", "account_id", "person_id", "feature"),
+            *_optional("text", "usage_id", "account_id", "person_id", "subscription_id", "feature"),
             *_optional("number", "usage_count"),
             *_optional("integer", "active_user_count"),
             _required("usage_date", "date"),
+        ),
+        "support_tickets": (
+            *_optional("text", "ticket_id", "account_id", "person_id", "priority"),
+            *_optional("number", "satisfaction_score"),
+            *_optional("boolean", "is_escalated"),
+            _required("submitted_at", "timestamp"),
+            *_optional("timestamp", "closed_at"),
+        ),
+        "survey_responses": (
+            *_optional("text", "response_id", "account_id", "person_id"),
+            _required("score", "number"),
+            _required("responded_date", "date"),
+        ),
+        "payments": (
+            *_optional("text", "payment_id", "account_id", "subscription_id"),
+            _required("status"),
+            *_optional("text", "currency"),
+            *_optional("amount", "amount"),
+            _required("due_date", "date"),
+            *_optional("date", "paid_date"),
+        ),
+        "churn_events": (
+            *_optional("text", "churn_event_id", "account_id", "reason"),
+            *_optional("boolean", "is_reactivation"),
+            *_optional("text", "currency"),
+            *_optional("amount", "refund_amount"),
+            _required("churn_date", "date"),
         ),
     }
 )
@@ -158,6 +185,7 @@ STAMPS: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "opportunity_history": ("changed_at",),
         "attribute_history": ("changed_at",),
         "subscriptions": ("created_at",),
+        "support_tickets": ("submitted_at", "closed_at"),
     }
 )
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import linalg, sparse
+from scipy import linalg
 
 from segment_signals.statistics.arrays import Floats, Integers, floats
 
@@ -79,15 +79,14 @@ def fit_logistic(design: Design, successes: Floats, trials: Floats, start: Float
     """
     beta = np.zeros(design.width) if start is None else start.copy()
     value = _log_posterior(design, successes, trials, beta)
-    ones = np.ones(design.columns.size)
-    pointers = np.arange(0, design.columns.size + 1, max(design.columns.shape[1], 1))
-    matrix = sparse.csr_array((ones, design.columns.ravel(), pointers), shape=(len(design.columns), design.width))
+    factors = list(np.ascontiguousarray(design.columns.T))
+    blocks = _blocks(factors)
     information = np.diag(design.precision)
     for _ in range(MAXIMUM_STEPS):
         probability = sigmoid(design.predictor(beta))
-        gradient = matrix.T @ (successes - trials * probability) - design.precision * beta
+        gradient = _column_sums(factors, successes - trials * probability, design.width) - design.precision * beta
         weight = trials * probability * (1 - probability)
-        information = (matrix.T @ (matrix * weight[:, None])).toarray() + np.diag(design.precision)
+        information = _cross_sums(blocks, weight, design.width) + np.diag(design.precision)
         step = linalg.solve(information, gradient, assume_a="pos")
         scale = 1.0
         while scale > 1e-6:
@@ -105,6 +104,53 @@ def fit_logistic(design: Design, successes: Floats, trials: Floats, start: Float
     # information = U'U, so its inverse is U^-1 U^-T.
     root = linalg.solve_triangular(upper, np.eye(design.width), lower=False)
     return LogisticFit(beta, np.asarray(root, dtype=np.float64))
+
+
+def _column_sums(factors: Sequence[Integers], values: Floats, width: int) -> Floats:
+    """X' v of the design X, shape (width,): sums of v over the rows of each coefficient."""
+    total: Floats = np.zeros(width)
+    for codes in factors:
+        total += np.bincount(codes, values, minlength=width)
+    return total
+
+
+@dataclass(frozen=True)
+class _Block:
+    """Two factors: their coefficients, and of each row the cell of the table that they span."""
+
+    rows: slice
+    columns: slice
+    cells: Integers
+
+    def sums(self, weight: Floats) -> Floats:
+        shape = (self.rows.stop - self.rows.start, self.columns.stop - self.columns.start)
+        found: Floats = np.bincount(self.cells, weight, minlength=shape[0] * shape[1]).reshape(shape)
+        return found
+
+
+def _blocks(factors: Sequence[Integers]) -> list[_Block]:
+    """Every pair of factors, a factor with itself included."""
+    if not factors or len(factors[0]) == 0:
+        return []
+    spans = [slice(int(codes.min()), int(codes.max()) + 1) for codes in factors]
+    return [
+        _Block(own, its, (codes - own.start) * (its.stop - its.start) + (other - its.start))
+        for at, (codes, own) in enumerate(zip(factors, spans, strict=True))
+        for other, its in zip(factors[at:], spans[at:], strict=True)
+    ]
+
+
+def _cross_sums(blocks: Sequence[_Block], weight: Floats, width: int) -> Floats:
+    """X' W X of the design X, shape (width, width): sums of w over the rows that two coefficients share.
+
+    A row has one level of every factor, so each pair of factors is a table of sums: a third of a sparse product's time.
+    """
+    total: Floats = np.zeros((width, width))
+    for block in blocks:
+        sums = block.sums(weight)
+        total[block.rows, block.columns] = sums
+        total[block.columns, block.rows] = sums.T
+    return total
 
 
 def _log_posterior(design: Design, successes: Floats, trials: Floats, beta: Floats) -> float:

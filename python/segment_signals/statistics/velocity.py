@@ -49,6 +49,28 @@ def scenario_factor(change_pct: ArrayLike, levers: Iterable[str]) -> Floats:
     return factor
 
 
+@dataclass(frozen=True)
+class LeverSpread:
+    """Variances of the logarithms of k cells' levers, and what links the last two, arrays of one shape (k,)."""
+
+    qualified_count: Floats
+    win_rate: Floats
+    mean_deal_amount: Floats
+    mean_cycle_days: Floats
+    amount_cycle_days: Floats
+
+    @property
+    def velocity(self) -> Floats:
+        """Variance of ln V."""
+        parts = self.qualified_count + self.win_rate + self.mean_deal_amount + self.mean_cycle_days
+        return np.maximum(parts - 2 * self.amount_cycle_days, 0)
+
+    def with_velocity(self, lever: str) -> Floats:
+        """Covariance of ln V with what the lever adds to it: ln x, or -ln L of the cycle."""
+        variance: Floats = getattr(self, lever)
+        return variance - self.amount_cycle_days if lever in ("mean_deal_amount", "mean_cycle_days") else variance
+
+
 def relative_variance(
     amount_count: Floats,
     mean_deal_amount: Floats,
@@ -190,6 +212,39 @@ class DealSums:
             self.pair_count,
         )
 
+    def spread(self, population: "DealSums", fewest_wins: float = 5) -> LeverSpread:
+        """Variances of ln N, ln W, ln A and ln L by the delta method.
+
+        Opportunities arrive as a Poisson process (1 / N) and are won independently ((1 - W) / N W). Below `fewest_wins`
+        the spread of amounts and cycles is the population's, as it is for the interval of V.
+        """
+        wins = np.minimum(self.amount_count, self.cycle_count)
+        few = wins < fewest_wins
+        of_wins = np.minimum(population.amount_count, population.cycle_count)
+        own, other = self._mean_spread, population._mean_spread
+        amount, cycle, both = (
+            np.where(few, ratio(theirs * of_wins, wins), mine) for mine, theirs in zip(own, other, strict=True)
+        )
+        rate = self.levers.win_rate
+        return LeverSpread(ratio(1, self.qualified_count), ratio(1 - rate, self.won_count), amount, cycle, both)
+
+    @property
+    def _mean_spread(self) -> tuple[Floats, Floats, Floats]:
+        """Variances of ln A and ln L, and their covariance over the wins that have both."""
+        means = self.levers
+        amount = sample_covariance(self.amount_square_sum, self.amount_sum, self.amount_sum, self.amount_count)
+        days = self.cycle_days_sum
+        cycle = sample_covariance(self.cycle_days_square_sum, days, days, self.cycle_count)
+        both = sample_covariance(
+            self.pair_amount_cycle_days_sum, self.pair_amount_sum, self.pair_cycle_days_sum, self.pair_count
+        )
+        scale = self.amount_count * self.cycle_count * means.mean_deal_amount * means.mean_cycle_days
+        return (
+            ratio(amount, self.amount_count * means.mean_deal_amount**2),
+            ratio(cycle, self.cycle_count * means.mean_cycle_days**2),
+            ratio(self.pair_count * np.where(self.pair_count >= 2, both, 0), scale),
+        )
+
 
 @dataclass(frozen=True)
 class Velocity:
@@ -242,13 +297,81 @@ def lever_effects(previous: Levers, current: Levers) -> Levers:
     Logarithmic-mean Divisia weights (Ang 2004, LMDI-I): effect = L(V1, V0) ln(x1 / x0), with the sign turned for
     the cycle, which divides. NaN where either velocity is NaN.
     """
-    before, after = previous.velocity_per_day(), current.velocity_per_day()
+    weight, _, _ = _logarithmic_mean(previous.velocity_per_day(), current.velocity_per_day())
+    return Levers(*(weight * change for change in _log_changes(previous, current)))
+
+
+def lever_effect_margins(
+    previous: DealSums,
+    current: DealSums,
+    previous_population: DealSums,
+    population: DealSums,
+    fewest_wins: float = 5,
+    confidence: float = 0.95,
+) -> Levers:
+    """Half-widths of the intervals of `lever_effects`, in currency per day, by the delta method.
+
+    The periods share no deal. With d = ln(x1 / x0) of a lever and the weight w = L(V1, V0),
+
+        var(w d) = w^2 var d + d^2 var w + 2 w d cov(w, d),
+
+    where w depends on ln V1 and ln V0, so that a contribution is as unsure as the velocities that scale it. Source: the
+    delta method, Casella and Berger 2002, section 5.5.4. Student's t with the wins of the thinner period less one. The
+    four intervals are one by one: the contributions share w, so their limits do not add up.
+
+    Args:
+        previous: k cells.
+        current: the same cells a period later.
+        previous_population: the totals that the previous cells belong to, k rows.
+        population: those of the current ones.
+        fewest_wins: from so many wins on a cell's own spread is used.
+        confidence: two-sided, 0 to 1.
+    """
+    levers = previous.levers, current.levers
+    weight, of_previous, of_current = _logarithmic_mean(*(each.velocity_per_day() for each in levers))
+    before = previous.spread(previous_population, fewest_wins)
+    after = current.spread(population, fewest_wins)
+    of_weight = of_current**2 * after.velocity + of_previous**2 * before.velocity
+    df = np.minimum(
+        *(
+            np.where(each.df + 1 < fewest_wins, whole.df, each.df)
+            for each, whole in ((previous, previous_population), (current, population))
+        )
+    )
+    quantile = t_quantile(np.maximum(df, 1), confidence)
+    margins = []
+    for lever, change in zip(LEVERS, _log_changes(*levers), strict=True):
+        variance = (
+            weight**2 * (getattr(before, lever) + getattr(after, lever))
+            + change**2 * of_weight
+            + 2
+            * weight
+            * change
+            * (of_current * after.with_velocity(lever) - of_previous * before.with_velocity(lever))
+        )
+        margins.append(quantile * root(np.maximum(variance, 0)))
+    return Levers(*margins)
+
+
+def _log_changes(previous: Levers, current: Levers) -> tuple[Floats, Floats, Floats, Floats]:
+    """ln(x1 / x0) of the four levers, the cycle's with its sign turned."""
+    with np.errstate(divide="ignore", invalid="ignore"):
+        return (
+            np.log(current.qualified_count / previous.qualified_count),
+            np.log(current.win_rate / previous.win_rate),
+            np.log(current.mean_deal_amount / previous.mean_deal_amount),
+            -np.log(current.mean_cycle_days / previous.mean_cycle_days),
+        )
+
+
+def _logarithmic_mean(before: Floats, after: Floats) -> tuple[Floats, Floats, Floats]:
+    """L(V1, V0) = (V1 - V0) / ln(V1 / V0), and its derivatives by ln V0 and by ln V1."""
     with np.errstate(divide="ignore", invalid="ignore"):
         log_ratio = np.log(after / before)
-        weight = np.where(np.isclose(log_ratio, 0, atol=1e-12), after, (after - before) / log_ratio)
-        return Levers(
-            qualified_count=weight * np.log(current.qualified_count / previous.qualified_count),
-            win_rate=weight * np.log(current.win_rate / previous.win_rate),
-            mean_deal_amount=weight * np.log(current.mean_deal_amount / previous.mean_deal_amount),
-            mean_cycle_days=-weight * np.log(current.mean_cycle_days / previous.mean_cycle_days),
+        same = np.isclose(log_ratio, 0, atol=1e-12)
+        mean = np.where(same, after, (after - before) / log_ratio)
+        return (
+            mean,
+            np.where(same, after / 2, (mean - before) / log_ratio),
+            np.where(same, after / 2, (after - mean) / log_ratio),
         )

@@ -18,10 +18,10 @@ pytestmark = pytest.mark.browser
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 
 
-def unit_tests() -> ModuleType:
-    """The unit tests of the page hold the builder of synthetic tables; test folders are no packages."""
-    path = Path(__file__).parents[1] / "unit" / "test_review.py"
-    spec = importlib.util.spec_from_file_location("review_unit_tests", path)
+def unit_tests(name: str) -> ModuleType:
+    """The unit tests of the page hold the builders of synthetic tables; test folders are no packages."""
+    path = Path(__file__).parents[1] / "unit" / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(f"{name}_of_the_browser", path)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
@@ -30,14 +30,24 @@ def unit_tests() -> ModuleType:
     return module
 
 
+def held_back(frame: Any) -> Any:
+    """The table with every cell suppressed; without rows where it has no evidence."""
+    if "evidence" not in frame.columns:
+        return frame.iloc[:0]
+    return frame.assign(evidence="suppressed", evidence_reason="incomplete_data", caveat="Losses have no amount")
+
+
 @pytest.fixture(scope="session")
 def addresses(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Name -> file address of a rendered page."""
     from segment_signals.review import render_review
 
-    builder = unit_tests()
+    builder, pipeline = unit_tests("test_review"), unit_tests("test_review_pipeline").pipeline_tables()
     folder = tmp_path_factory.mktemp("pages")
     tables = {"demo": builder.published_tables(), "maven": builder.maven_tables(), "empty": builder.empty_tables()}
+    # The demo with a pipeline, and with one in which everything is held back.
+    tables["pipeline"] = {**tables["demo"], **pipeline}
+    tables["held"] = {**tables["demo"], **{name: held_back(frame) for name, frame in pipeline.items()}}
     made = {}
     for name, frames in tables.items():
         path = folder / f"{name}.html"
@@ -82,7 +92,7 @@ def chosen(page: Any) -> dict[str, str]:
     return {name: page.input_value(f"#pick-{name}") for name in ("dimension", "segment", "period", "evidence")}
 
 
-@pytest.mark.parametrize("name", ["demo", "maven", "empty"])
+@pytest.mark.parametrize("name", ["demo", "maven", "empty", "pipeline", "held"])
 def test_opens_without_errors_or_requests(page: Any, addresses: dict[str, str], name: str) -> None:
     requests: list[str] = []
     page.on("request", lambda request: requests.append(request.url))
@@ -97,7 +107,7 @@ def test_opens_in_under_a_second(page: Any, addresses: dict[str, str]) -> None:
     assert 0 < loaded < 1000
 
 
-@pytest.mark.parametrize("name", ["demo", "maven", "empty"])
+@pytest.mark.parametrize("name", ["demo", "maven", "empty", "pipeline", "held"])
 @pytest.mark.parametrize("width", [375, 768, 1280])
 def test_the_page_never_scrolls_sideways(page: Any, addresses: dict[str, str], name: str, width: int) -> None:
     page.set_viewport_size({"width": width, "height": 800})
@@ -126,7 +136,7 @@ def test_the_headline_table_fits_a_wide_screen(page: Any, addresses: dict[str, s
         assert all(content <= room + 1 for content, room in boxes), selector
 
 
-@pytest.mark.parametrize("name", ["demo", "maven"])
+@pytest.mark.parametrize("name", ["demo", "maven", "pipeline"])
 def test_the_script_redraws_exactly_what_was_printed(page: Any, addresses: dict[str, str], name: str) -> None:
     page.goto(addresses[name])
     heat, dots = rows(page, ".block.heat"), rows(page, ".block.dots")
@@ -285,3 +295,79 @@ def test_prints_on_a4_with_the_release_on_every_page(page: Any, addresses: dict[
     assert page.locator("form.bar:visible").count() == 0
     cut = page.eval_on_selector_all("figure, .panel", "items => items.map(item => getComputedStyle(item).breakInside)")
     assert set(cut) == {"avoid"}
+
+
+PIPELINE = ("forecast", "movement", "coverage", "velocity", "outcomes", "stalled")
+
+
+def test_the_contents_lead_to_every_section_of_the_pipeline(page: Any, addresses: dict[str, str]) -> None:
+    page.goto(addresses["pipeline"])
+    for section in PIPELINE:
+        page.click(f"nav a[href='#{section}']")
+        assert page.evaluate(f"document.getElementById('{section}').getBoundingClientRect().top") < 120
+    order = page.eval_on_selector_all("main > section", "found => found.map(item => item.id)")
+    assert [name for name in order if name in PIPELINE] == list(PIPELINE)
+
+
+def test_pictures_of_the_pipeline_lie_inside_their_frames(page: Any, addresses: dict[str, str]) -> None:
+    page.goto(addresses["pipeline"])
+    for section in ("forecast", "movement", "velocity"):
+        spilled = page.eval_on_selector_all(
+            f"#{section} svg.chart",
+            """charts => charts.flatMap(chart => {
+                const frame = chart.getBoundingClientRect();
+                return Array.from(chart.querySelectorAll("text")).filter(text => {
+                    const box = text.getBoundingClientRect();
+                    return box.left < frame.left - 1 || box.right > frame.right + 1;
+                }).map(text => text.textContent);
+            })""",
+        )
+        assert spilled == []
+    # Three windows, three backtests, two bridges.
+    assert page.locator("#forecast svg.chart").count() == 6
+    assert page.locator("#movement svg.chart").count() == 2
+    assert page.locator("#outcomes svg.dot:visible").count() == 3
+
+
+def test_short_tables_of_the_pipeline_stack_on_a_narrow_screen(page: Any, addresses: dict[str, str]) -> None:
+    page.set_viewport_size({"width": 375, "height": 800})
+    page.goto(addresses["pipeline"])
+    boxes = page.eval_on_selector_all(
+        "table.stack", "tables => tables.map(table => [table.scrollWidth, table.parentElement.clientWidth])"
+    )
+    assert len(boxes) == 5
+    assert all(content <= room for content, room in boxes)
+    label = page.eval_on_selector(
+        "#coverage table.stack td[data-label=Ratio]", "cell => getComputedStyle(cell, '::before').content"
+    )
+    assert label == '"Ratio "'
+
+
+def test_wide_tables_of_the_pipeline_fit_a_wide_screen(page: Any, addresses: dict[str, str]) -> None:
+    page.goto(addresses["pipeline"])
+    for section in PIPELINE:
+        boxes = page.eval_on_selector_all(
+            f"#{section} .scroll:not(details *)", "boxes => boxes.map(box => [box.scrollWidth, box.clientWidth])"
+        )
+        assert all(content <= room + 1 for content, room in boxes), section
+
+
+def test_held_back_sections_are_one_sentence_without_a_number(page: Any, addresses: dict[str, str]) -> None:
+    page.goto(addresses["held"])
+    for section in ("forecast", "movement", "coverage", "outcomes"):
+        assert "losses have no amount" in page.inner_text(f"#{section} > .finding")
+        assert "$" not in page.inner_text(f"#{section}")
+        assert page.locator(f"#{section} svg").count() == 0
+    assert page.inner_text("#stalled > .finding") == "There is no open opportunity."
+
+
+def test_pictures_of_the_pipeline_are_not_cut_in_print(page: Any, addresses: dict[str, str]) -> None:
+    page.goto(addresses["pipeline"])
+    assert page.pdf(prefer_css_page_size=True).startswith(b"%PDF")
+    page.emulate_media(media="print")
+    cut = page.eval_on_selector_all(
+        "#forecast figure, #movement figure, article.reasons",
+        "all => all.map(one => getComputedStyle(one).breakInside)",
+    )
+    assert set(cut) == {"avoid"}
+    assert page.locator("#forecast .note:visible").count() == 1

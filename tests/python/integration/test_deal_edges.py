@@ -58,7 +58,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Build:
             },
         },
         {"deals.csv": DEALS, "history.csv": HISTORY, "leads.csv": LEADS},
-    ).build()
+    ).build_models("journey_transitions")
 
 
 def test_each_deal_has_its_outcome(built: Build) -> None:

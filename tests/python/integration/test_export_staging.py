@@ -15,6 +15,10 @@ FILES = {
     "subscriptions.csv": "id,account,mrr,currency,from\ns1,a1,10.5,eur,2024-02-01\n",
     "spend.csv": "channel,amount,currency,day\npaid,99.9,usd,2024-02-02\n",
     "usage.csv": "account,feature,n,day\na1,export,3,2024-02-03\n",
+    "tickets.csv": "id,account,prio,csat,esc,at\n,a1,High,4.5,yes,2024-02-04 10:00:00\n",
+    "nps.csv": "account,score,day\na1,9,2024-02-05\n",
+    "bills.csv": "account,status,amount,currency,due\na1,Failed,10.5,eur,2024-02-06\n",
+    "churned.csv": "account,why,again,back,day\na1,Pricing,no,1.5,2024-02-07\n",
     "states.csv": "id,stage,amount,at\nd1,Open,5,2024-01-05 10:00:00\nd1,Open,5,2024-01-05 10:00:00\n",
     "changes.csv": "kind,id,column,before,after,at\nAccount,a1,Industry,Tech,Bank,2024-01-06 10:00:00\n",
 }
@@ -72,6 +76,41 @@ MAPPING = {
         "product_usage": {
             "file": "usage.csv",
             "columns": {"account_id": "account", "feature": "feature", "usage_count": "n", "usage_date": "day"},
+        },
+        "support_tickets": {
+            "file": "tickets.csv",
+            "columns": {
+                "ticket_id": "id",
+                "account_id": "account",
+                "priority": "prio",
+                "satisfaction_score": "csat",
+                "is_escalated": "esc",
+                "submitted_at": "at",
+            },
+        },
+        "survey_responses": {
+            "file": "nps.csv",
+            "columns": {"account_id": "account", "score": "score", "responded_date": "day"},
+        },
+        "payments": {
+            "file": "bills.csv",
+            "columns": {
+                "account_id": "account",
+                "status": "status",
+                "amount": "amount",
+                "currency": "currency",
+                "due_date": "due",
+            },
+        },
+        "churn_events": {
+            "file": "churned.csv",
+            "columns": {
+                "account_id": "account",
+                "reason": "why",
+                "is_reactivation": "again",
+                "refund_amount": "back",
+                "churn_date": "day",
+            },
         },
         "opportunity_history": {
             "file": "states.csv",
@@ -142,6 +181,22 @@ def test_money_and_usage(build: Build) -> None:
         (Decimal("99.90"), "USD", date(2024, 2, 2))
     ]
     assert build.rows("select account_id, usage_count from staging.stg_export__product_usage") == [("a1", 3.0)]
+
+
+def test_what_customers_say_and_do(build: Build) -> None:
+    assert build.rows(
+        "select ticket_id, account_id, priority, satisfaction_score, is_escalated, submitted_at "
+        "from staging.stg_export__support_tickets"
+    ) == [("tickets.csv:1", "a1", "high", 4.5, True, datetime(2024, 2, 4, 10))]
+    assert build.rows("select response_id, score, responded_date from staging.stg_export__survey_responses") == [
+        ("nps.csv:1", 9.0, date(2024, 2, 5))
+    ]
+    assert build.rows("select status, currency, amount, due_date from staging.stg_export__payments") == [
+        ("failed", "EUR", Decimal("10.50"), date(2024, 2, 6))
+    ]
+    assert build.rows("select reason, is_reactivation, refund_amount from staging.stg_export__churn_events") == [
+        ("pricing", False, Decimal("1.50"))
+    ]
 
 
 def test_history(build: Build) -> None:

@@ -75,7 +75,7 @@ def built(deals: pd.DataFrame, tmp_path_factory: pytest.TempPathFactory) -> Buil
             "definitions/dimensions.csv": "dimension,label,known_from_stage,rule_kind,valid_from,comment\n"
             "channel,Channel,opportunity,value,2000-01-01,\n",
         },
-    ).build()
+    ).build_models("funnel_conversion", "rest_estimates")
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import SHARED_DATA, Build, dataset
+from conftest import Build, dataset
 
 pytestmark = pytest.mark.long
 
@@ -685,10 +685,8 @@ def test_activities(fivetran: Build) -> None:
 # --- the public fixtures --------------------------------------------------------------------------
 
 
-def test_fivetran_seeds_stage_without_hand_edits(tmp_path: Path) -> None:
-    folder = SHARED_DATA / "fivetran_hubspot_seeds"
-    if not folder.is_dir():
-        pytest.skip(f"{folder} is not there")
+def test_fivetran_seeds_stage_without_hand_edits(shared_data: Path, tmp_path: Path) -> None:
+    folder = shared_data / "fivetran_hubspot_seeds"
     tables = [
         *("contact", "company", "deal", "deal_pipeline", "deal_pipeline_stage", "deal_stage", "deal_company"),
         *("deal_contact", "contact_property_history", "company_property_history", "deal_property_history"),

@@ -28,6 +28,17 @@ FILES = {
     "00QL5,eve@gmail.com,Open - Not Contacted,,,false,,,,,2025-03-05T09:00:00.000Z\n",
     "salesforce/Opportunity.csv": "Id,AccountId,StageName,Amount,IsClosed,IsWon,CloseDate,CreatedDate\n"
     "006O1,001A2,Closed Won,1000,true,true,2025-04-10,2025-03-10T09:00:00.000Z\n",
+    "salesforce/OpportunityHistory.csv": "Id,OpportunityId,StageName,Amount,CloseDate,Probability,CreatedDate\n"
+    "h1,006O1,Prospecting,800,2025-04-01,10,2025-03-10T09:00:00.000Z\n"
+    "h2,006O1,Closed Won,1000,2025-04-10,100,2025-04-10T09:00:00.000Z\n",
+    # HubSpot has the same deal, half as large, and changes it in between; and one that it alone knows, in no currency.
+    "hubspot/deal.csv": "id,property_salesforceopportunityid,property_amount,property_deal_currency_code,"
+    "property_dealstage,property_closedate,property_createdate,_fivetran_synced\n"
+    f"301,006O1,500,USD,appointmentscheduled,2025-06-01T09:00:00Z,2025-03-11T09:00:00Z,{STAMP}\n"
+    f"302,,700,,appointmentscheduled,2025-06-01T09:00:00Z,2025-03-11T09:00:00Z,{STAMP}\n",
+    "hubspot/deal_property_history.csv": "deal_id,name,value,timestamp\n"
+    "301,amount,400,2025-03-20T09:00:00Z\n301,amount,500,2025-03-25T09:00:00Z\n"
+    "302,amount,600,2025-03-20T09:00:00Z\n302,amount,700,2025-03-25T09:00:00Z\n",
     # 101 names the lead of Salesforce, 103 has Ann's address, 104 is known to nobody else.
     "hubspot/contact.csv": "id,property_email,property_salesforceleadid,property_lifecyclestage,property_country,"
     "property_createdate,property_hs_v2_date_entered_marketingqualifiedlead,_fivetran_synced\n"
@@ -51,7 +62,7 @@ MAPPING = {"sources": ["salesforce", "hubspot", "stripe"], "as_of_date": "2025-0
 
 def build(folder: Path, monkeypatch: pytest.MonkeyPatch, key: str) -> Build:
     monkeypatch.setenv("SEGMENT_SIGNALS_EMAIL_KEY", key)
-    return dataset(folder, MAPPING, FILES).build_models("journeys")
+    return dataset(folder, MAPPING, FILES).build_models("journeys", "opportunity_history")
 
 
 @pytest.fixture(scope="module")
@@ -130,9 +141,38 @@ def test_journeys_have_the_dates_of_both_systems(built: Build) -> None:
         "select journey_id, lead_date::varchar, mql_date::varchar, sql_date::varchar, opportunity_date::varchar, "
         "won_date::varchar from core.journeys order by 1"
     ) == [
+        ("hubspot:302", None, None, None, "2025-03-11", None),
         ("salesforce:00QL1", "2025-03-01", "2025-03-02", "2025-03-10", "2025-03-10", "2025-04-10"),
         ("salesforce:00QL3", "2025-03-03", "2025-03-05", None, None, None),
         ("salesforce:00QL5", "2025-03-05", None, None, None, None),
+    ]
+
+
+def test_the_history_of_a_deal_is_that_of_the_record_believed_first(built: Build) -> None:
+    assert links(built, "opportunity") == {
+        "salesforce:006O1": ("salesforce:006O1", "own_record"),
+        "hubspot:301": ("salesforce:006O1", "cross_system_id"),
+        "hubspot:302": ("hubspot:302", "own_record"),
+    }
+    # 400 and 500 of HubSpot are not between 800 and 1,000; a deal of HubSpot alone keeps its own changes.
+    assert built.rows(
+        "select opportunity_id, source, amount::double, previous_amount::double from core.opportunity_history "
+        "order by 1, change_number"
+    ) == [
+        ("hubspot:302", "hubspot", None, None),
+        ("hubspot:302", "hubspot", None, None),
+        ("salesforce:006O1", "salesforce", 800.0, None),
+        ("salesforce:006O1", "salesforce", 1000.0, 800.0),
+    ]
+
+
+def test_an_amount_of_which_nobody_says_the_currency_is_flagged(built: Build) -> None:
+    assert built.rows(
+        "select opportunity_id, source_amount::double, amount::double, source_currency, is_unknown_currency, "
+        "is_missing_amount from core.opportunities order by 1"
+    ) == [
+        ("hubspot:302", 700.0, None, None, True, False),
+        ("salesforce:006O1", 1000.0, 1000.0, "USD", False, False),
     ]
 
 

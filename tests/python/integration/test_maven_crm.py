@@ -8,6 +8,8 @@ import pytest
 import yaml
 from conftest import PROJECT, Build, dataset
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def built(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Build:

@@ -268,3 +268,28 @@ def test_deals_won_on_their_first_day_have_no_velocity(warehouse: Warehouse) -> 
     cell = velocities(warehouse, journeys, "cohort")[date(2025, 1, 1), "all"]
     assert (cell["velocity_per_day"], cell["evidence_reason"]) == (None, "not_applicable")
     assert cell["caveat"].startswith("Every win closed on its first day")
+
+
+def test_without_amounts_there_is_no_velocity(warehouse: Warehouse) -> None:
+    # No amount at all, or none in a known currency: the levers without money stand, velocity has a reason.
+    journeys = deals(warehouse, [date(2025, 1, 10)] * 60, [at < 30 for at in range(60)])
+    at = journeys.column_names.index("amount")
+    nothing = journeys.set_column(at, "amount", pa.nulls(60, pa.float64()))
+    cell = velocities(warehouse, nothing, "cohort")[date(2025, 1, 1), "all"]
+    assert (cell["velocity_per_day"], cell["evidence"], cell["evidence_reason"]) == (
+        None,
+        "suppressed",
+        "incomplete_data",
+    )
+    assert (cell["n"], cell["expected_win_count"]) == (60, 30)
+
+
+def test_one_giant_deal_makes_the_velocity_directional(warehouse: Warehouse) -> None:
+    journeys = deals(warehouse, [date(2025, 1, 10)] * 400, [at < 200 for at in range(400)])
+    at = journeys.column_names.index("amount")
+    usual = velocities(warehouse, journeys, "cohort")[date(2025, 1, 1), "all"]
+    giant = journeys.set_column(at, "amount", pa.array([1e9, *journeys["amount"].to_pylist()[1:]]))
+    cell = velocities(warehouse, giant, "cohort")[date(2025, 1, 1), "all"]
+    assert usual["evidence"] == "reportable"
+    assert (cell["evidence"], cell["evidence_reason"]) == ("directional", "wide_interval")
+    assert 0 < cell["velocity_low"] < cell["velocity_per_day"] < cell["velocity_high"] < float("inf")

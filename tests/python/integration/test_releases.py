@@ -6,6 +6,8 @@ import duckdb
 import pytest
 from conftest import Build, dataset
 
+pytestmark = pytest.mark.long  # each test runs whole builds
+
 HEADER = "id,stage,created,closed,amount\n"
 OPPORTUNITIES = {
     "file": "deals.csv",

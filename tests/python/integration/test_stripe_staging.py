@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import SHARED_DATA, Build, dataset
+from conftest import Build, dataset
 
 pytestmark = pytest.mark.long
 
@@ -239,10 +239,8 @@ def test_products(build: Build) -> None:
     ]
 
 
-def test_fivetran_seeds_stage_without_hand_edits(tmp_path: Path) -> None:
-    folder = SHARED_DATA / "fivetran_stripe_seeds"
-    if not folder.is_dir():
-        pytest.skip(f"{folder} is not there")
+def test_fivetran_seeds_stage_without_hand_edits(shared_data: Path, tmp_path: Path) -> None:
+    folder = shared_data / "fivetran_stripe_seeds"
     tables = ["customer", "subscription", "subscription_history", "subscription_item", "price", "plan", "product"]
     files = {table: f"{table}_data.csv" for table in tables}
     seeds = staged(tmp_path / "seeds", {"stripe": {"folder": str(folder), "files": files}}, {})

@@ -173,7 +173,7 @@ def test_a_full_mapping_is_read_and_a_block_overrides_the_formats_it_states(tmp_
 SHAPES = {
     "accounts": "*account_id merged_into_account_id crm_account_id account_name domain website industry "
     "employee_count:integer annual_revenue_amount:amount country region parent_account_id owner_id "
-    "created_at:timestamp changed_at:timestamp is_deleted:boolean",
+    "created_at:timestamp changed_at:timestamp is_churned:boolean is_deleted:boolean",
     "people": "*person_id account_id opportunity_id merged_into_person_id crm_person_id owner_id email:email "
     "email_domain title persona motion lead_source self_reported_source country region industry "
     "employee_count:integer status has_budget:boolean has_authority:boolean has_need:boolean has_timeline:boolean "
@@ -198,7 +198,14 @@ SHAPES = {
     "subscriptions": "*subscription_id account_id product_id plan status billing_interval currency quantity:number "
     "mrr_amount:amount is_trial:boolean is_deleted:boolean !started_date:date ended_date:date cancel_date:date "
     "renewal_date:date created_at:timestamp",
-    "product_usage": "account_id person_id feature usage_count:number active_user_count:integer !usage_date:date",
+    "product_usage": "usage_id account_id person_id subscription_id feature usage_count:number "
+    "active_user_count:integer !usage_date:date",
+    "support_tickets": "ticket_id account_id person_id priority satisfaction_score:number is_escalated:boolean "
+    "!submitted_at:timestamp closed_at:timestamp",
+    "survey_responses": "response_id account_id person_id !score:number !responded_date:date",
+    "payments": "payment_id account_id subscription_id !status currency amount:amount !due_date:date paid_date:date",
+    "churn_events": "churn_event_id account_id reason is_reactivation:boolean currency refund_amount:amount "
+    "!churn_date:date",
 }
 
 
@@ -384,7 +391,7 @@ def test_an_unknown_entity(tmp_path: Path) -> None:
         f"{LABEL}: entities.account is not an entity (did you mean 'accounts'?). "
         "The entities are accounts, people, opportunities, stage_history, opportunity_history, "
         "attribute_history, owners, products, activities, touches, campaigns, campaign_spend, subscriptions, "
-        "product_usage."
+        "product_usage, support_tickets, survey_responses, payments, churn_events."
     )
 
 

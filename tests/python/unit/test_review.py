@@ -188,6 +188,11 @@ def published_tables(
                         "velocity_low": None if held else speed * 0.7, "velocity_high": None if held else speed * 1.4,
                         "count_effect": effects[0], "win_rate_effect": effects[1], "deal_amount_effect": effects[2],
                         "cycle_days_effect": effects[3], "n": won * 3,
+                        **{
+                            f"{name}_{end}": None if effect is None else effect + side * 0.05 * speed
+                            for name, effect in zip(facts.EFFECTS, effects, strict=True)
+                            for end, side in (("low", -1), ("high", 1))
+                        },
                         "evidence": "suppressed" if held else "directional" if won < 30 else "reportable",
                         "evidence_reason": reason if held or won < 30 else None,
                         "caveat": "Fewer than 30 wins: a factor of three." if not held and won < 30 else None,

@@ -805,7 +805,7 @@ def test_what_a_replica_lacks(stand_in: Dataset, monkeypatch: pytest.MonkeyPatch
     stand_in.map(salesforce={"postgres": {**where, "schema": "other"}})
     assert "the replica shows no table in the schema 'other'" in stand_in.error()
     stand_in.map(salesforce={"postgres": where})
-    monkeypatch.setenv("ACME_DSN", "/nowhere/password=hunter2")
+    monkeypatch.setenv("ACME_DSN", "host=nowhere password=hunter2")
     assert stand_in.error() == (
         f"{LABEL}: salesforce.postgres.dsn_env: no connection with the connection string in ACME_DSN. "
         "Check it, and that the server lets you in."

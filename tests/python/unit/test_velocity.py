@@ -9,6 +9,7 @@ from segment_signals.statistics.velocity import (
     DealSums,
     Levers,
     estimate_velocity,
+    lever_effect_margins,
     lever_effects,
     relative_variance,
     sample_covariance,
@@ -152,3 +153,56 @@ def test_interval_covers_the_true_velocity(expected_wins: int) -> None:
         found = estimate_velocity(sums, sums)
         covered.append(found.low[0] <= truth <= found.high[0])
     assert np.mean(covered) >= 0.93 - 2 * np.sqrt(0.93 * 0.07 / rounds), np.mean(covered)
+
+
+def test_effect_margin_by_hand() -> None:
+    # Both periods 400 opportunities, 100 wins, amounts 80 or 120 (variance 400 * 100 / 99), every cycle 10 days:
+    # V = 1000. var ln A = 404.04 / (100 * 100^2) = 0.00040404. Nothing changed, so only w^2 var d is left:
+    # 1000 * t(99) * sqrt(2 * 0.00040404) = 1000 * 1.98422 * 0.028427 = 56.405.
+    same = sums_of([80.0, 120.0] * 50, [10.0] * 100, 400)
+    margins = lever_effect_margins(same, same, same, same)
+    assert margins.mean_deal_amount[0] == pytest.approx(56.405, abs=0.001)
+    assert margins.mean_cycle_days[0] == 0
+    # 1 / 400 for the count, 0.75 / 100 for the rate.
+    assert margins.qualified_count[0] == pytest.approx(1000 * 1.98422 * np.sqrt(2 / 400), rel=1e-5)
+    assert margins.win_rate[0] == pytest.approx(1000 * 1.98422 * np.sqrt(2 * 0.0075), rel=1e-5)
+
+
+def test_few_wins_take_the_population_for_the_margin_too() -> None:
+    population = sums_of([80.0, 120.0] * 50, [10.0] * 100, 400)
+    few = sums_of([100.0] * 4, [10.0] * 4, 16)
+    assert lever_effect_margins(few, few, population, population).mean_deal_amount[0] == pytest.approx(
+        40 * 1.98422 * np.sqrt(2 * 0.00040404 * 25), rel=1e-4
+    )
+
+
+@pytest.mark.parametrize("expected_wins", [30, 100])
+def test_effect_intervals_cover_the_true_contributions(expected_wins: int) -> None:
+    """93 % or more for every lever, where all four have changed and the amount goes with the cycle."""
+    draws = np.random.default_rng(20260102)
+    rounds = 2_000
+
+    def worlds(wins: float, rate: float, size: float, length: float) -> tuple[DealSums, Levers]:
+        columns = []
+        for _ in range(rounds):
+            opened = draws.poisson(wins / rate)
+            won = max(draws.binomial(opened, rate), 2)
+            shared = draws.normal(size=won)
+            amount = np.exp(size + 0.8 * shared)
+            cycle = np.exp(length + 0.5 * (0.4 * shared + np.sqrt(1 - 0.16) * draws.normal(size=won)))
+            columns.append(
+                [opened, won, won, amount.sum(), (amount**2).sum(), won, cycle.sum(), (cycle**2).sum(), won,
+                 amount.sum(), cycle.sum(), (amount * cycle).sum()]
+            )  # fmt: skip
+        truth = levers(wins / rate, rate, np.exp(size + 0.32), np.exp(length + 0.125))
+        return DealSums(*np.array(columns, dtype=np.float64).T), truth
+
+    previous, before = worlds(expected_wins, 0.25, 9.0, 3.8)
+    current, after = worlds(expected_wins * 1.3, 0.3, 9.2, 3.6)
+    effects = lever_effects(previous.levers, current.levers)
+    margins = lever_effect_margins(previous, current, previous, current)
+    true = lever_effects(before, after)
+    for lever in LEVERS:
+        off = np.abs(getattr(effects, lever) - getattr(true, lever)[0])
+        covered = np.mean(off <= getattr(margins, lever))
+        assert covered >= 0.93 - 2 * np.sqrt(0.93 * 0.07 / rounds), (lever, covered)

@@ -1,0 +1,408 @@
+"""The signals of churn risk: the registry of models, today's risks, what they are made of, and how good they are."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date
+
+import numpy as np
+import pyarrow as pa
+
+from segment_signals.learning import (
+    Columns,
+    Examples,
+    Feature,
+    Rules,
+    Scores,
+    Trained,
+    columns_of,
+    quality,
+    registry,
+    train,
+)
+from segment_signals.learning.examples import group_codes
+from segment_signals.learning.quality import Metric
+from segment_signals.statistics.arrays import Bools, Floats, Integers
+
+NAME = "churn_risk"
+TARGET = "gives notice of churn or contraction"
+MODELS_SCHEMA = pa.schema(
+    [
+        ("model_version", pa.string()),
+        ("model_name", pa.string()),
+        ("trained_on_date", pa.date32()),
+        ("status", pa.string()),
+        ("model_kind", pa.string()),
+        ("reason", pa.string()),
+        ("caveat", pa.string()),
+        ("target", pa.string()),
+        ("horizon_days", pa.int64()),
+        ("first_example_date", pa.date32()),
+        ("last_example_date", pa.date32()),
+        ("example_count", pa.int64()),
+        ("lead_count", pa.int64()),
+        ("conversion_count", pa.int64()),
+        ("calibration_slope", pa.float64()),
+        ("calibration_slope_low", pa.float64()),
+        ("calibration_slope_high", pa.float64()),
+        ("leakage_alarms", pa.string()),
+        ("decision", pa.string()),
+        ("definitions_hash", pa.string()),
+        ("test_metrics", pa.string()),
+        ("card", pa.string()),
+        ("model", pa.string()),
+    ]
+)
+RISK_SCHEMA = pa.schema(
+    [
+        ("as_of_date", pa.date32()),
+        ("account_id", pa.string()),
+        ("currency", pa.string()),
+        ("arr_amount", pa.decimal128(18, 2)),
+        ("probability", pa.float64()),
+        ("risk_band", pa.string()),
+        ("expected_loss_amount", pa.float64()),
+        ("days_to_renewal", pa.int64()),
+        ("renewal_stratum", pa.string()),
+        ("model_version", pa.string()),
+        ("reason", pa.string()),
+        ("caveat", pa.string()),
+    ]
+)
+CONTRIBUTIONS_SCHEMA = pa.schema(
+    [
+        ("as_of_date", pa.date32()),
+        ("model_version", pa.string()),
+        ("entity_id", pa.string()),
+        ("feature_group", pa.string()),
+        ("contribution", pa.float64()),
+    ]
+)
+QUALITY_SCHEMA = pa.schema(
+    [
+        ("model_version", pa.string()),
+        ("model_name", pa.string()),
+        ("split", pa.string()),
+        ("dimension", pa.string()),
+        ("segment", pa.string()),
+        ("metric", pa.string()),
+        ("value", pa.float64()),
+        ("low", pa.float64()),
+        ("high", pa.float64()),
+        ("n", pa.int64()),
+    ]
+)
+STRATA = ((0, "any month"), (60, "renewal within 60 days"), (180, "renewal in 61 to 180 days"))
+LATER, UNKNOWN = "renewal later", "renewal unknown"
+Seed = Sequence[tuple[str, str, str, str, str]]
+
+
+@dataclass(frozen=True)
+class Landmarks:
+    """Rows of the mart churn_features, sorted by day and account. `dimensions`: its segments, told apart only."""
+
+    rows: pa.Table
+    features: tuple[Feature, ...]
+    dimensions: tuple[str, ...]
+    labels: Mapping[str, str]
+
+    @classmethod
+    def of(cls, rows: pa.Table, seed: Seed, dimensions: Sequence[str]) -> "Landmarks":
+        """Landmarks from the mart, the seed `churn_score_features` and the names of the dimensions."""
+        features = tuple(Feature(name, group, kind, known) for name, _, group, kind, known in seed)
+        ordered = rows.sort_by([("landmark_date", "ascending"), ("account_id", "ascending")])
+        return cls(ordered, features, tuple(dimensions), {name: label for name, label, *_ in seed})
+
+    def where(self, mask: Bools) -> "Landmarks":
+        """The rows of a mask."""
+        return replace(self, rows=self.rows.filter(pa.array(mask)))
+
+    def flag(self, name: str) -> Bools:
+        """A boolean column (n,)."""
+        return np.asarray(self.rows[name].to_numpy(zero_copy_only=False), dtype=bool)
+
+    def number(self, name: str) -> Floats:
+        """A column of numbers (n,), NaN for NULL."""
+        return np.asarray(self.rows[name].cast(pa.float64()).to_numpy(), dtype=np.float64)
+
+    @property
+    def at(self) -> Integers:
+        """Day (n,), days since 1970-01-01."""
+        return np.asarray(self.rows["landmark_date"].cast(pa.date32()).cast(pa.int32()).to_numpy(), dtype=np.int64)
+
+    def columns(self) -> Columns:
+        """The features' columns."""
+        return columns_of(self.rows, self.features)
+
+    def examples(self) -> Examples:
+        """Rows to learn from, grouped by account."""
+        account = group_codes(self.rows["account_id"])
+        return Examples(account, account, self.at, self.number("outcome"), self.columns())
+
+
+def churn_models(
+    landmarks: Landmarks,
+    as_of: date,
+    parameters: Mapping[str, float],
+    thresholds: Mapping[str, float],
+    definitions_hash: str,
+) -> pa.Table:
+    """Train on every month end whose window is over, and say how good that was out of time.
+
+    Args:
+        landmarks: of the mart churn_features.
+        as_of: day of training.
+        parameters: the seed `retention_parameters`.
+        thresholds: the seed `evidence_thresholds`.
+        definitions_hash: of the definitions in force.
+
+    Returns:
+        Table of `MODELS_SCHEMA`, one row. A model whose log loss is not below the base rate's, or whose AUC may
+        be that of chance, is refused as `no_skill`.
+    """
+    on = registry.number_of(as_of)
+    horizon = int(parameters["churn_horizon_days"])
+    rules = replace(Rules.of(thresholds), minimum_entities=int(parameters["churn_minimum_customers"]))
+    known = landmarks.where(~landmarks.flag("has_given_notice") & (landmarks.at + horizon <= on))
+    examples = known.examples()
+    trained = train(examples, known.features, horizon, on, rules)
+    closed = examples.take(trained.closed)
+    metrics, rows = _tested(trained, known, closed, parameters, int(thresholds["minimum_n"]))
+    refusal = _refused(trained, metrics)
+    text = registry.to_json(trained.model) if trained.model is not None and refusal is None else None
+    version = registry.version(NAME, as_of, text) if text is not None else None
+    slope = next((metric for metric in metrics if metric.name == "calibration_slope"), None)
+    card = registry.model_card(
+        "Churn risk", version or "refused", trained, as_of, horizon, TARGET, definitions_hash, landmarks.labels, metrics
+    )
+    if refusal is not None and trained.refusal is None:
+        card += f"\n## Refused\n\n{refusal[1]}\n"
+    row = {
+        "model_version": version,
+        "model_name": NAME,
+        "trained_on_date": as_of,
+        "status": "refused" if text is None else "trained",
+        "model_kind": None if trained.model is None else trained.model.kind,
+        "reason": None if refusal is None else refusal[0],
+        "caveat": None if refusal is None else refusal[1],
+        "target": TARGET,
+        "horizon_days": horizon,
+        "first_example_date": registry.day(int(closed.at.min())) if len(closed) else None,
+        "last_example_date": registry.day(int(closed.at.max())) if len(closed) else None,
+        "example_count": len(closed),
+        "lead_count": len(np.unique(closed.entity)),
+        "conversion_count": len(np.unique(closed.entity[closed.label > 0])),
+        "calibration_slope": None if slope is None else slope.value,
+        "calibration_slope_low": None if slope is None else slope.low,
+        "calibration_slope_high": None if slope is None else slope.high,
+        "leakage_alarms": "; ".join(f"{alarm.feature} ({alarm.rule}, AUC {alarm.auc:.3f})" for alarm in trained.alarms)
+        or None,
+        "decision": trained.decision or None,
+        "definitions_hash": definitions_hash,
+        "test_metrics": json.dumps(rows),
+        "card": card,
+        "model": text,
+    }
+    return pa.Table.from_pylist([row], schema=MODELS_SCHEMA)
+
+
+def _refused(trained: Trained, metrics: Sequence[Metric]) -> tuple[str, str] | None:
+    if trained.refusal is not None:
+        told = trained.refusal.sentence.replace("conversions", "notices").replace("have converted", "gave notice")
+        return trained.refusal.code, told.replace("records", "customers")
+    found = {metric.name: metric for metric in metrics}
+    skill, auc = found.get("log_loss_skill"), found.get("roc_auc")
+    if skill is None or auc is None:
+        return "no_skill", "Out of time nobody gave notice, or everybody did: the model cannot be tested."
+    if skill.value <= 0 or auc.low <= 0.5:
+        return "no_skill", (
+            "Out of time the model is not above the base rate: log loss skill "
+            f"{skill.value:.3f} ({skill.low:.3f} to {skill.high:.3f}), AUC {auc.value:.2f} ({auc.low:.2f} to "
+            f"{auc.high:.2f}). Nobody is ranked."
+        )
+    return None
+
+
+def _tested(
+    trained: Trained, known: Landmarks, closed: Examples, parameters: Mapping[str, float], minimum: int
+) -> tuple[list[Metric], list[dict[str, object]]]:
+    """Metrics of the test out of time, and the rows of `model_quality`: all, by renewal stratum, by segment."""
+    if trained.tested is None:
+        return [], []
+    at = trained.tested.rows
+    probability, test = trained.tested.probability, closed.take(at)
+    kept = known.rows.take(pa.array(trained.closed[at]))
+    arr = np.asarray(kept["arr_amount"].cast(pa.float64()).to_numpy(), dtype=np.float64)
+    bands = {"high": parameters["churn_high_band"], "medium": parameters["churn_medium_band"]}
+    whole = quality.measure(probability, test.label, test.group, bands, is_probability=True)
+    whole += at_capacity(probability, test.label, test.group, arr, test.at, parameters["churn_capacity_share"])
+    rows = [_row(trained.tested.split, "all", "all", metric, minimum) for metric in whole]
+    rows += [
+        {
+            **_row(trained.tested.split, "calibration_bin", f"{number:02d}", Metric("rate", *told), minimum),
+            "score": score,
+        }
+        for number, score, told in _bins(probability, test.label, test.group)
+    ]
+    segment_metrics = {"log_loss", "log_loss_skill", "base_rate", "roc_auc", "calibration_slope"}
+    strata = strata_of(np.asarray(kept["days_to_renewal"].cast(pa.float64()).to_numpy(), dtype=np.float64))
+    names = {"renewal": strata}
+    names |= {name: kept[name].to_pylist() for name in known.dimensions}
+    for dimension, segments in names.items():
+        of = np.array([str(segment) for segment in segments])
+        for segment in np.unique(of):
+            mask = of == segment
+            found = quality.measure(probability[mask], test.label[mask], test.group[mask], bands, is_probability=True)
+            rows += [
+                _row(trained.tested.split, dimension, str(segment), metric, minimum)
+                for metric in found
+                if metric.name in segment_metrics or metric.name.startswith("false_")
+            ]
+    return whole, rows
+
+
+def _bins(
+    probability: Floats, label: Floats, group: Integers
+) -> Iterator[tuple[int, float, tuple[float, float, float, int]]]:
+    for number, found in enumerate(quality.calibration_bins(probability, label, group), start=1):
+        yield number, found.score, (found.rate, found.low, found.high, found.n)
+
+
+def at_capacity(
+    probability: Floats, label: Floats, group: Integers, arr: Floats, at: Integers, share: float
+) -> list[Metric]:
+    """What a team sees that can look after a share of the customers at every month end.
+
+    precision_at_capacity: of those with the highest probability, the share that gave notice. revenue_captured: of the
+    revenue of all that gave notice, the share that is theirs, where customers are ranked by probability x revenue;
+    revenue_captured_by_chance is the share that as many customers of any kind would hold. Limits are a bootstrap by
+    customer.
+    """
+    called, weighted = np.zeros(len(label), dtype=bool), np.zeros(len(label), dtype=bool)
+    for day in np.unique(at):
+        rows = np.flatnonzero(at == day)
+        size = int(np.ceil(share * len(rows)))
+        called[rows[np.argsort(-probability[rows], kind="stable")[:size]]] = True
+        weighted[rows[np.argsort(-(probability * arr)[rows], kind="stable")[:size]]] = True
+    lost = arr * (label > 0)
+    parts = np.stack([called & (label > 0), called, lost * weighted, lost]).astype(np.float64)
+    _, codes = np.unique(group, return_inverse=True)
+    sums = np.stack([np.bincount(codes, weights=part) for part in parts], axis=1)
+    rng = np.random.Generator(np.random.PCG64(20260101))
+    drawn = rng.poisson(1.0, (999, len(sums))).astype(np.float64) @ sums
+    found = []
+    for name, top, bottom in (("precision_at_capacity", 0, 1), ("revenue_captured", 2, 3)):
+        total = parts[bottom].sum()
+        if total <= 0:
+            continue
+        value = float(parts[top].sum() / total)
+        ratios = drawn[:, top] / np.where(drawn[:, bottom] > 0, drawn[:, bottom], np.nan)
+        low, high = (float(limit) for limit in np.nanquantile(ratios, [0.025, 0.975]))
+        found.append(Metric(name, value, min(low, value), max(high, value), int((parts[bottom] > 0).sum())))
+    return found
+
+
+def strata_of(days_to_renewal: Floats) -> list[str]:
+    """The renewal stratum of each row."""
+    found = np.full(len(days_to_renewal), LATER, dtype=object)
+    for bound, name in reversed(STRATA):
+        found[days_to_renewal <= bound] = name
+    found[np.isnan(days_to_renewal)] = UNKNOWN
+    return [str(name) for name in found]
+
+
+def _row(split: str, dimension: str, segment: str, metric: Metric, minimum: int) -> dict[str, object]:
+    shown = metric.n >= minimum
+    value, low, high = (
+        float(number) if shown and np.isfinite(number) else None for number in (metric.value, metric.low, metric.high)
+    )
+    return {
+        "model_name": NAME,
+        "split": split,
+        "dimension": dimension,
+        "segment": segment,
+        "metric": metric.name,
+        "value": value,
+        "low": low,
+        "high": high,
+        "n": metric.n,
+    }
+
+
+def churn_quality(models: pa.Table) -> pa.Table:
+    """How good the churn risk was out of time: rows of `model_quality`, of `QUALITY_SCHEMA`."""
+    rows = []
+    for model in models.to_pylist():
+        for row in json.loads(model["test_metrics"]):
+            score = row.pop("score", None)
+            rows.append({**row, "model_version": model["model_version"]})
+            if score is not None and row["value"] is not None:
+                rows.append({**rows[-1], "metric": "mean_score", "value": score, "low": None, "high": None})
+    return pa.Table.from_pylist(rows, schema=QUALITY_SCHEMA)
+
+
+def _scored(landmarks: Landmarks, models: pa.Table) -> tuple[Landmarks, Mapping[str, object], Scores | None, Bools]:
+    """Today's customers, the model, what it says of those that have not given notice, and which those are."""
+    today = landmarks.where(landmarks.flag("is_current"))
+    (model,) = models.to_pylist()
+    open_rows = ~today.flag("has_given_notice")
+    if model["model"] is None or not open_rows.any():
+        return today, model, None, open_rows
+    return today, model, registry.from_json(str(model["model"])).score(today.where(open_rows).columns()), open_rows
+
+
+def churn_risk(
+    landmarks: Landmarks, models: pa.Table, as_of: date, currency: str, parameters: Mapping[str, float]
+) -> pa.Table:
+    """The risk of every customer of the as-of date: table of `RISK_SCHEMA`; NULL with a reason where there is none."""
+    today, model, scores, open_rows = _scored(landmarks, models)
+    n = today.rows.num_rows
+    probability = np.full(n, np.nan)
+    if scores is not None:
+        probability[open_rows] = scores.probability
+    days, arr = today.number("days_to_renewal"), today.number("arr_amount")
+    told = "It has given notice already: nothing is left to predict."
+    bounds = [parameters["churn_high_band"], parameters["churn_medium_band"], 0.0]
+    band = np.select([probability >= bound for bound in bounds], ["high", "medium", "low"], default="")
+    columns = {
+        "as_of_date": [as_of] * n,
+        "account_id": today.rows["account_id"].to_pylist(),
+        "currency": [currency] * n,
+        "arr_amount": today.rows["arr_amount"].to_pylist(),
+        "probability": _optional(probability),
+        "risk_band": [name or None for name in band.tolist()],
+        "expected_loss_amount": _optional(probability * arr),
+        "days_to_renewal": [None if np.isnan(day) else int(day) for day in days],
+        "renewal_stratum": strata_of(days),
+        "model_version": [model["model_version"] if is_open else None for is_open in open_rows],
+        "reason": [model["reason"] if is_open else "notice_given" for is_open in open_rows],
+        "caveat": [model["caveat"] if is_open else told for is_open in open_rows],
+    }
+    return pa.Table.from_pydict(columns, schema=RISK_SCHEMA)
+
+
+def churn_contributions(landmarks: Landmarks, models: pa.Table, as_of: date) -> pa.Table:
+    """What each risk is made of, log-odds that add up: table of `CONTRIBUTIONS_SCHEMA`."""
+    today, model, scores, open_rows = _scored(landmarks, models)
+    if scores is None:
+        return CONTRIBUTIONS_SCHEMA.empty_table()
+    accounts = today.where(open_rows).rows["account_id"].to_pylist()
+    n = len(accounts)
+    parts = [
+        pa.Table.from_pydict(
+            {
+                "as_of_date": [as_of] * n,
+                "model_version": [model["model_version"]] * n,
+                "entity_id": accounts,
+                "feature_group": [group] * n,
+                "contribution": block,
+            },
+            schema=CONTRIBUTIONS_SCHEMA,
+        )
+        for group, block in scores.blocks.items()
+    ]
+    return pa.concat_tables(parts)
+
+
+def _optional(values: Floats) -> list[float | None]:
+    return [None if np.isnan(value) else float(value) for value in values]

@@ -1,0 +1,270 @@
+"""The forecast: what month, quarter and the next 60 days bring, beside two simple forecasts, and its backtest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+from markupsafe import Markup
+
+from segment_signals.review import charts, sentences, words
+from segment_signals.review.facts import TOTAL, Facts
+from segment_signals.review.optional import (
+    CELL,
+    EVIDENCE,
+    Row,
+    as_date,
+    by_dimension,
+    mark,
+    money,
+    rows,
+    span,
+    why_held,
+)
+from segment_signals.review.words import NBSP
+
+WINDOWS = ("month", "quarter", "next_60_days")
+WINDOW_NAMES = {"month": "Month", "quarter": "Quarter", "next_60_days": "60 days"}
+METHODS = {"model": "Forecast", "stage_weighted": "Stage-weighted", "same_day_last_quarter": "Quarter before"}
+AMOUNTS = (
+    "booked_amount", "open_amount", "new_amount", "p10_amount", "p50_amount", "p90_amount", "static_amount",
+    "same_day_last_quarter_amount",
+)  # fmt: skip
+
+
+def view(facts: Facts, tables: Mapping[str, pd.DataFrame]) -> dict[str, Any] | None:
+    """What the template names; None where there is no table of forecasts."""
+    found = rows(
+        tables,
+        "pipeline_forecast",
+        (*CELL, "target_period", "currency", "mape", "mape_floor", *EVIDENCE),
+        (*AMOUNTS, "expected_wins"),
+    )
+    if found is None:
+        return None
+    total = sorted((row for row in found if row["dimension"] == TOTAL), key=_place)
+    shown = [row for row in total if row["p50_amount"] is not None]
+    ends = [row[name] for row in shown for name in (*AMOUNTS[5:], "p50_amount") if row[name] is not None]
+    top = charts.ceiling([float(end) for end in ends])
+    return {
+        "finding": sentence(total),
+        "short": short_sentence(shown),
+        "windows": [_panel(row, top, number) for number, row in enumerate(shown)],
+        "rows": [_row(row) for row in total],
+        "segments": [
+            (label, [_row(row) for row in sorted(mine, key=lambda row: (row["segment"], _place(row)))])
+            for label, mine in by_dimension(facts, found)
+        ],
+        "backtest": _backtest(tables, total),
+    }
+
+
+def _place(row: Row) -> int:
+    return WINDOWS.index(row["target_period"]) if row["target_period"] in WINDOWS else len(WINDOWS)
+
+
+def window(row: Row) -> str:
+    """'2026 Q1', 'Jan 2026', '60 days from 1 Jan 2026'."""
+    period = row["period"]
+    if row["target_period"] in ("month", "quarter"):
+        return str(period.label)
+    return f"60{NBSP}days from {words.day(period.start)}"
+
+
+def sentence(total: Sequence[Row]) -> str:
+    """The quarter where it is published, else the first window that is; what is held back, and why."""
+    shown = [row for row in total if row["p50_amount"] is not None]
+    held = [row for row in total if row["p50_amount"] is None]
+    if not shown:
+        why = why_held(held) or "there are no deals to learn from"
+        return f"No forecast is published: {why}."
+    row = _chosen(shown)
+    currency = str(row["currency"])
+    said = (
+        f"New business of {window(row)} is forecast at {money(row['p50_amount'], currency)}, with an 80{NBSP}% range "
+        f"of {span(row['p10_amount'], row['p90_amount'], currency)}: {money(row['booked_amount'], currency)} booked, "
+        f"{money(row['open_amount'], currency)} expected from open deals, {money(row['new_amount'], currency)} from "
+        "deals that do not exist yet."
+    )
+    said += sentences.caveat_clause(row["evidence"], row["evidence_reason"], row["caveat"])
+    if held:
+        said += f" Held back: {', '.join(window(each) for each in held)} ({why_held(held)})."
+    return said
+
+
+def short_sentence(shown: Sequence[Row]) -> str:
+    """What the headline says of it: '2026 Q1 is forecast at $6.52 M, 80 % range $5.42 M to $7.89 M'."""
+    if not shown:
+        return ""
+    row = _chosen(shown)
+    currency = str(row["currency"])
+    hollow = ", directional" if row["evidence"] == "directional" else ""
+    return (
+        f"{words.sentence_case(window(row))} is forecast at {money(row['p50_amount'], currency)}, 80{NBSP}% range "
+        f"{span(row['p10_amount'], row['p90_amount'], currency)}{hollow}"
+    )
+
+
+def _chosen(shown: Sequence[Row]) -> Row:
+    return next((row for row in shown if row["target_period"] == "quarter"), shown[0])
+
+
+def _panel(row: Row, top: float, number: int) -> dict[str, Any]:
+    currency = str(row["currency"])
+    bars = [("Forecast", row["p50_amount"], row["p10_amount"], row["p90_amount"])]
+    simple = {"Stage-weighted": row["static_amount"], "Quarter before": row["same_day_last_quarter_amount"]}
+    bars += [(name, value, None, None) for name, value in simple.items() if value is not None]
+    finding = (
+        f"{money(row['p50_amount'], currency)} ({span(row['p10_amount'], row['p90_amount'], currency)})."
+        f"{sentences.caveat_clause(row['evidence'], row['evidence_reason'], row['caveat'])}"
+    )
+    svg = charts.range_svg(
+        bars,
+        top=top,
+        currency=currency,
+        hollow=row["evidence"] == "directional",
+        label=f"Forecast of {window(row)}. {finding}",
+        prefix=f"forecast{number}",
+    )
+    return {"title": window(row), "finding": finding, "svg": Markup(svg)}
+
+
+def _row(row: Row) -> Row:
+    currency = str(row["currency"])
+    return {
+        **mark(row),
+        "segment": row["segment"],
+        "window": window(row),
+        "held": row["p50_amount"] is None,
+        "reason": words.reason_of(row["evidence_reason"]).short,
+        "amounts": [(money(row[name], currency), row[name]) for name in AMOUNTS],
+        "wins": "" if row["expected_wins"] is None else words.significant(row["expected_wins"]),
+        "mape": "" if row["mape"] is None else words.percent(row["mape"], 0),
+        "floor": "" if row["mape_floor"] is None else words.percent(row["mape_floor"], 0),
+    }
+
+
+# ---------------------------------------------------------------- backtest
+
+
+def _backtest(tables: Mapping[str, pd.DataFrame], total: Sequence[Row]) -> dict[str, Any] | None:
+    measures = ("booked_amount", "actual_amount", "p10_amount", "p50_amount", "p90_amount", "is_covered")
+    keys = ("origin_date", "target_period", "method", "currency", "window_start_date")
+    found = rows(tables, "forecast_backtest", (*keys, *measures), ())
+    quality = rows(tables, "forecast_quality", ("target_period", "method", "metric", "value", "low", "high", "n"), ())
+    if found is None or quality is None:
+        return None
+    model = [row for row in found if row["method"] == "model" and row["actual_amount"] is not None]
+    for row in model:
+        row["origin"], row["start"] = as_date(row["origin_date"]), as_date(row["window_start_date"])
+    model.sort(key=lambda row: (_place(row), row["origin"]))
+    floors = {str(row["target_period"]): row["mape_floor"] for row in total}
+    metrics = {(str(row["target_period"]), str(row["method"]), str(row["metric"])): row for row in quality}
+    panels = []
+    for number, code in enumerate(WINDOWS):
+        mine = [row for row in model if row["target_period"] == code]
+        if mine:
+            panels.append(_backtest_panel(code, mine, metrics, number))
+    return {
+        "finding": backtest_sentence(model, metrics, floors),
+        "panels": panels,
+        "quality": [
+            _quality_row(code, method, metrics, floors)
+            for code in WINDOWS
+            for method in METHODS
+            if (metrics.get((code, method, "mape")) or {"value": None})["value"] is not None
+        ],
+        "origins": [
+            {
+                "window": WINDOW_NAMES[row["target_period"]],
+                "origin": words.day(row["origin"]),
+                "sort": row["origin"].toordinal(),
+                "start": words.day(row["start"]),
+                "amounts": [
+                    (money(row[name], str(row["currency"])), row[name])
+                    for name in ("actual_amount", "p10_amount", "p50_amount", "p90_amount")
+                ],
+                "inside": "in the range" if row["is_covered"] else "outside",
+            }
+            for row in model
+        ],
+    }
+
+
+def backtest_sentence(
+    model: Sequence[Row], metrics: Mapping[tuple[str, str, str], Row], floors: Mapping[str, float | None]
+) -> str:
+    """The error of each window beside its floor, and how many outcomes fell into the range."""
+    errors = []
+    for code in WINDOWS:
+        error, floor = metrics.get((code, "model", "mape")), floors.get(code)
+        if error is not None and error["value"] is not None:
+            least = "" if floor is None else f" (floor {words.percent(floor, 0)}{NBSP}%)"
+            errors.append(f"{words.percent(error['value'], 0)}{NBSP}% for {WINDOW_WORDS[code]}{least}")
+    judged = [row for row in model if row["is_covered"] is not None]
+    if not errors or not judged:
+        return "There is no backtest: no earlier date has enough history before it and a complete window after it."
+    inside = sum(bool(row["is_covered"]) for row in judged)
+    return (
+        f"Repeated at earlier dates from what was known then, the forecast was off by {', '.join(errors)} on average; "
+        f"{inside} of {len(judged)} outcomes fell into the 80{NBSP}% range."
+    )
+
+
+WINDOW_WORDS = {"month": "a month", "quarter": "a quarter", "next_60_days": f"60{NBSP}days"}
+
+
+def _backtest_panel(
+    code: str, mine: Sequence[Row], metrics: Mapping[tuple[str, str, str], Row], number: int
+) -> dict[str, Any]:
+    inside = sum(bool(row["is_covered"]) for row in mine)
+    error = metrics.get((code, "model", "mape"))
+    said = ""
+    if error is not None and error["value"] is not None:
+        said = f"Off by {words.number(error['value'], 'rate')} on average"
+        if error["low"] is not None and error["high"] is not None:
+            said += f" ({words.between(error['low'], error['high'], 'rate')})"
+        said += "; "
+    finding = words.sentence_case(f"{said}{inside} of {len(mine)} outcomes in the range.")
+    currency = str(mine[0]["currency"])
+    svg = charts.backtest_svg(
+        [
+            (row["origin"], row["p10_amount"], row["p50_amount"], row["p90_amount"], row["actual_amount"],
+             bool(row["is_covered"]))
+            for row in mine
+        ],
+        currency=currency,
+        label=f"Backtest of the forecast of {WINDOW_WORDS[code]}. {finding}",
+        prefix=f"backtest{number}",
+    )  # fmt: skip
+    return {"title": WINDOW_NAMES[code], "finding": finding, "svg": Markup(svg), "currency": currency}
+
+
+def _quality_row(
+    code: str, method: str, metrics: Mapping[tuple[str, str, str], Row], floors: Mapping[str, float | None]
+) -> Row:
+    def found(metric: str) -> Row:
+        return metrics.get((code, method, metric)) or {"value": None, "low": None, "high": None, "n": 0}
+
+    def write(value: float, metric: str) -> str:
+        return words.points(value, 0) if metric == "bias" else words.percent(value, 0)
+
+    def percent(metric: str) -> tuple[str, str]:
+        row = found(metric)
+        value = "" if row["value"] is None else write(row["value"], metric)
+        both = row["low"] is not None and row["high"] is not None
+        return value, f"{write(row['low'], metric)} to {write(row['high'], metric)}" if both else ""
+
+    loss, coverage = found("pinball_loss")["value"], found("coverage")
+    floor = floors.get(code) if method == "model" else None
+    return {
+        "window": WINDOW_NAMES[code],
+        "method": METHODS[method],
+        "n": words.count(found("mape")["n"]),
+        "mape": percent("mape"),
+        "floor": "" if floor is None else words.percent(floor, 0),
+        "bias": percent("bias"),
+        "loss": "" if loss is None else words.significant(loss),
+        "coverage": "" if coverage["value"] is None else percent("coverage"),
+    }
