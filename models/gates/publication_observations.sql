@@ -301,6 +301,39 @@ model_observations as (
     where
         split = 'backtest' and metric = 'calibration_slope' and model_name = 'lead_score'
         and dimension = 'all'
+    union all
+    select
+        'calibration_in_the_large' as check_name,
+        'lead_score' as subject,
+        greatest(max(low), -min(high), 0) as observed,
+        coalesce(max(n), 0) as row_count,
+        0 as defect_count,
+        format(
+            'mean probability less the rate of the last months is {}',
+            coalesce(round(max(value), 4)::string, 'unknown')
+        ) as detail
+    from model_quality
+    where
+        split = 'backtest' and metric = 'calibration_in_the_large' and model_name = 'lead_score'
+        and dimension = 'all'
+    union all
+    select
+        'calibration_error' as check_name,
+        'lead_score' as subject,
+        greatest(
+            max(value) filter (where metric = 'ece') - max(high) filter (where metric = 'ece_noise'), 0
+        ) as observed,
+        coalesce(max(n), 0) as row_count,
+        0 as defect_count,
+        format(
+            'calibration error of the last months is {}, by chance up to {}',
+            coalesce(round(max(value) filter (where metric = 'ece'), 4)::string, 'unknown'),
+            coalesce(round(max(high) filter (where metric = 'ece_noise'), 4)::string, 'unknown')
+        ) as detail
+    from model_quality
+    where
+        split = 'backtest' and metric in ('ece', 'ece_noise') and model_name = 'lead_score'
+        and dimension = 'all'
 ),
 
 rate_observations as (

@@ -145,7 +145,7 @@ class Boosting:
 
     @classmethod
     def from_json(cls, content: Mapping[str, Any]) -> "Boosting":
-        """The model of `to_json`."""
+        """The model of `to_json`. ValueError where a decision asks no column, or leads back or nowhere."""
 
         def whole(values: Sequence[int]) -> Integers:
             return np.array(values, dtype=np.int64)
@@ -162,7 +162,21 @@ class Boosting:
             )
             for item in content["trees"]
         ]
-        return cls(Encoder.from_json(content["encoder"]), float(content["baseline"]), trees)
+        encoder = Encoder.from_json(content["encoder"])
+        if not all(_is_sound(tree, len(encoder.tree_columns())) for tree in trees):
+            raise ValueError("A stored tree leads nowhere. Train the model again.")
+        return cls(encoder, float(content["baseline"]), trees)
+
+
+def _is_sound(tree: Tree, width: int) -> bool:
+    """Whether every decision asks a column that is there, and leads on to nodes that are."""
+    n = len(tree.column)
+    parts = (tree.threshold, tree.missing_left, tree.left, tree.right, tree.value, tree.cover)
+    if n == 0 or any(len(part) != n for part in parts):
+        return False
+    asks = np.flatnonzero(tree.column >= 0)
+    children = np.stack([tree.left[asks], tree.right[asks]])
+    return bool((tree.column < width).all() and (children > asks).all() and (children < n).all())
 
 
 def fit_boosting(encoder: Encoder, columns: Columns, label: Floats) -> Boosting:

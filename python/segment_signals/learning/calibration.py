@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from segment_signals.learning.regression import logistic, rounded
-from segment_signals.statistics.arrays import Floats, floats
+from segment_signals.learning.splits import fold_of
+from segment_signals.statistics.arrays import Floats, Integers, floats
 
 STEPS = 50
 FOLDS = 5
@@ -45,36 +46,55 @@ class Calibration:
         return cls(content["kind"], floats(content["at"]), floats(content["to"]))
 
 
-def fit_calibration(log_odds: Floats, label: Floats, isotonic_rows: int) -> Calibration:
+def fit_calibration(log_odds: Floats, label: Floats, group: Integers, isotonic_rows: int) -> Calibration:
     """The map that fits later rows: a line below `isotonic_rows` rows; above, an isotonic curve where it proves better.
 
     Of weak scores even some thousand rows draw a curve that follows noise (simulated: slopes of 0.76 to 0.84), so the
-    curve must have the lower log loss in cross-validation, by more than two standard errors. And where the line is no
-    better than none by the likelihood-ratio test at 5 %, nothing is changed: its two coefficients are estimated from
-    fewer rows than the model, and would move every probability by noise.
+    curve must have the lower log loss in cross-validation, by more than two standard errors. And where the line is not
+    told from none by Wald's test at 5 %, nothing is changed: its two coefficients are estimated from fewer rows than
+    the model, and would move every probability by noise. Errors and folds are of groups: rows of one repeat each other.
 
     Args:
         log_odds: of a model that has not seen these rows, shape (n,).
         label: 0 or 1, shape (n,).
+        group: shape (n,).
         isotonic_rows: from so many rows on the curve is free.
     """
-    line = Calibration("sigmoid", np.empty(0), floats(rounded(_line(log_odds, label))))
-    same = Calibration("identity", np.empty(0), np.empty(0))
-    if 2 * (_losses(same, log_odds, label) - _losses(line, log_odds, label)).sum() < CHI_SQUARED:
-        line = same
+    beta = _line(log_odds, label)
+    line = Calibration("sigmoid", np.empty(0), floats(rounded(beta)))
+    if _wald(beta, log_odds, label, group) < CHI_SQUARED:
+        line = Calibration("identity", np.empty(0), np.empty(0))
     if len(label) < isotonic_rows or len(np.unique(log_odds)) < 3:
         return line
     gain = np.zeros(len(label))
-    fold = np.arange(len(label)) % FOLDS
+    fold = fold_of(group, FOLDS)
     for at in range(FOLDS):
         rest, own = fold != at, fold == at
-        if not 0 < label[rest].sum() < rest.sum():
+        if not 0 < label[rest].sum() < rest.sum() or len(np.unique(log_odds[rest])) < 3:
             return line
         straight = Calibration("sigmoid", np.empty(0), _line(log_odds[rest], label[rest]))
         curve = _isotonic(log_odds[rest], label[rest])
         gain[own] = _losses(straight, log_odds[own], label[own]) - _losses(curve, log_odds[own], label[own])
-    is_better = gain.mean() > 2 * gain.std() / np.sqrt(len(gain))
+    error = np.sqrt((_sums(gain - gain.mean(), group) ** 2).sum()) / len(gain)
+    is_better = gain.mean() > 2 * error
     return _isotonic(log_odds, label) if is_better else line
+
+
+def _wald(beta: Floats, log_odds: Floats, label: Floats, group: Integers) -> float:
+    """Wald's statistic of a line against none (0, 1), errors between groups."""
+    matrix = np.stack([np.ones(len(label)), log_odds], axis=1)
+    probability = logistic(matrix @ beta)
+    information = (matrix * (probability * (1 - probability))[:, None]).T @ matrix
+    scores = np.stack([_sums(column * (label - probability), group) for column in matrix.T], axis=1)
+    meat = scores.T @ scores * len(scores) / max(len(scores) - 1, 1)
+    moved = information @ (beta - np.array([0.0, 1.0]))
+    # Scores that are all equal, or a single group, tell no line from none: the pseudo-inverse leaves them out.
+    return float(moved @ np.linalg.pinv(meat, rcond=1e-9, hermitian=True) @ moved)
+
+
+def _sums(values: Floats, group: Integers) -> Floats:
+    _, codes = np.unique(group, return_inverse=True)
+    return np.bincount(codes, weights=values)
 
 
 def _losses(calibration: Calibration, log_odds: Floats, label: Floats) -> Floats:

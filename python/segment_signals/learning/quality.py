@@ -22,6 +22,8 @@ BINS = 10
 DRAWS = 400
 STEPS = 30
 TOP_SHARE = 0.1
+# What a model estimated from some thousand rows misses beyond the chance of the test: a point of probability.
+TOLERANCE = 0.01
 
 
 @dataclass(frozen=True)
@@ -60,8 +62,8 @@ def measure(
 
     Returns:
         roc_auc, pr_auc, base_rate, lift_top_decile, false_positive_rate:<band>, false_negative_rate:<band>; of
-        probabilities also log_loss, log_loss_skill, brier, brier_skill, ece, ece_noise, calibration_slope,
-        calibration_intercept. What needs both outcomes is left out without them.
+        probabilities also log_loss, log_loss_skill, brier, brier_skill, calibration_in_the_large, ece, ece_noise,
+        calibration_slope, calibration_intercept. What needs both outcomes is left out without them.
     """
     n = len(label)
     if n == 0:
@@ -71,7 +73,7 @@ def measure(
     found = [_rate("base_rate", label > 0, everyone, codes)]
     has_both = 0 < label.sum() < n
     if has_both:
-        found.extend([_auc(score, label, codes), _average_precision(score, label), _lift(score, label, codes)])
+        found.extend([_auc(score, label, codes), _average_precision(score, label, codes), _lift(score, label, codes)])
     for band, bound in bands.items():
         called = score >= bound
         if (label == 0).any():
@@ -80,19 +82,22 @@ def measure(
             found.append(_rate(f"false_negative_rate:{band}", ~called, label > 0, codes))
     if is_probability:
         found.extend(_losses(score, label, codes))
-        found.extend(_reliability(score, label))
+        found.append(_in_the_large(score, label, codes))
+        found.extend(_reliability(score, label, codes))
         if has_both:
             found.extend(_calibration_line(score, label, codes))
     return found
 
 
-def calibration_bins(score: Floats, label: Floats, bins: int = BINS) -> list[Bin]:
-    """Bins of equal mass for the calibration plot; equal scores stay together."""
+def calibration_bins(score: Floats, label: Floats, group: Integers, bins: int = BINS) -> list[Bin]:
+    """Bins of equal mass for the calibration plot; equal scores stay together. Intervals are between groups."""
     found = []
+    _, codes = np.unique(group, return_inverse=True)
     for rows in _bins(score, bins):
-        rate = float(label[rows].mean())
-        limits = wilson_interval([rate], [len(rows)])
-        found.append(Bin(float(score[rows].mean()), rate, float(limits.low[0]), float(limits.high[0]), len(rows)))
+        here = np.zeros(len(label), dtype=bool)
+        here[rows] = True
+        rate = _rate("rate", label > 0, here, codes)
+        found.append(Bin(float(score[rows].mean()), rate.value, rate.low, rate.high, len(rows)))
     return found
 
 
@@ -171,15 +176,24 @@ def _placements(of: Floats, among: Floats) -> Floats:
     return found
 
 
-def _average_precision(score: Floats, label: Floats) -> Metric:
-    """Average precision; limits on the logit scale with the wins as sample (Boyd, Eng and Page 2013)."""
+def _average_precision(score: Floats, label: Floats, codes: Integers) -> Metric:
+    """Average precision; limits on the logit scale (Boyd, Eng and Page 2013), the variance between groups.
+
+    The variance is that of the infinitesimal jackknife: what the value would change by if a row weighed more. It counts
+    among the conversions at its score, and in the precision at every score that it reaches.
+    """
     values, at = np.unique(-score, return_inverse=True)
     wins = np.bincount(at, weights=label, minlength=len(values))
     called = np.cumsum(np.bincount(at, minlength=len(values)))
-    value = float((wins / label.sum() * np.cumsum(wins) / called).sum())
+    precision = np.cumsum(wins) / called
+    value = float((wins / label.sum() * precision).sum())
+    later = np.cumsum((wins / called)[::-1])[::-1], np.cumsum((wins * precision / called)[::-1])[::-1]
+    parts = (label * (precision[at] - value) + label * later[0][at] - later[1][at]) / label.sum()
+    groups = max(int((np.bincount(codes) > 0).sum()), 2)
+    error = np.sqrt((np.bincount(codes, weights=parts) ** 2).sum() * groups / (groups - 1))
     inside = min(max(value, 1e-6), 1 - 1e-6)
     centre = np.log(inside / (1 - inside))
-    width = Z / np.sqrt(label.sum() * inside * (1 - inside))
+    width = Z * error / (inside * (1 - inside))
     low, high = logistic(np.array([centre - width, centre + width]))
     return Metric("pr_auc", value, min(float(low), value), max(float(high), value), len(label))
 
@@ -213,8 +227,38 @@ def _losses(probability: Floats, label: Floats, codes: Integers) -> Iterator[Met
             yield Metric(f"{name}_skill", 1 - ratio, 1 - ratio - half, 1 - ratio + half, len(label))
 
 
-def _reliability(probability: Floats, label: Floats) -> list[Metric]:
-    """Expected calibration error in bins of equal mass, and the errors that a perfectly calibrated score would show."""
+def _in_the_large(probability: Floats, label: Floats, codes: Integers) -> Metric:
+    """Mean probability less the rate of what came: 0 where as many come as were said."""
+    value = float((probability - label).mean())
+    half = Z * float(np.sqrt(_mean_variance(probability - label, codes)))
+    return Metric("calibration_in_the_large", value, value - half, value + half, len(label))
+
+
+def came_true(metrics: Sequence[Metric]) -> tuple[bool, str] | None:
+    """Whether probabilities came true, and the sentence that says so with its figures; None where nobody knows.
+
+    They did where the interval of mean probability - rate comes within a point of 0, and the calibration error is at
+    most a point above what chance shows of scores that come true (97.5 %).
+    """
+    of = {metric.name: metric for metric in metrics}
+    if not {"base_rate", "calibration_in_the_large", "ece", "ece_noise"} <= set(of):
+        return None
+    large, error, noise, rate = (of[n] for n in ("calibration_in_the_large", "ece", "ece_noise", "base_rate"))
+    is_true = large.low <= TOLERANCE and large.high >= -TOLERANCE and error.value <= noise.high + TOLERANCE
+    sentence = (
+        f"The probabilities {'came' if is_true else 'did not come'} true: their mean is {large.value + rate.value:.1%} "
+        f"where {rate.value:.1%} converted (difference {large.value:+.1%}, 95 % interval {large.low:+.1%} to "
+        f"{large.high:+.1%}); calibration error {error.value:.1%}, by chance up to {noise.high:.1%} ({large.n} rows)."
+    )
+    return is_true, sentence
+
+
+def _reliability(probability: Floats, label: Floats, codes: Integers) -> list[Metric]:
+    """Expected calibration error in bins of equal mass, and the errors that a perfectly calibrated score would show.
+
+    Each bin varies as its probabilities say, times what its rows repeat of each other (the design effect of groups);
+    bins that share groups vary together.
+    """
     bins = _bins(probability, BINS)
     sizes = np.array([len(rows) for rows in bins], dtype=np.float64)
     expected = np.array([probability[rows].mean() for rows in bins])
@@ -223,16 +267,35 @@ def _reliability(probability: Floats, label: Floats) -> list[Metric]:
     share = sizes / sizes.sum()
     value = float((share * np.abs(expected - seen)).sum())
     rng = np.random.Generator(np.random.PCG64(20260101))
-    drawn = np.abs(rng.standard_normal((DRAWS, len(bins))) * spread) @ share
+    root = _group_root(probability, label, codes, bins) * spread[:, None]
+    drawn = np.abs(rng.standard_normal((DRAWS, len(bins))) @ root.T) @ share
     low, middle, high = (float(limit) for limit in np.quantile(drawn, [0.025, 0.5, 0.975]))
     n = len(label)
     # Around the error that was seen, the bins' rates vary as much as they would by chance.
-    around = np.abs((expected - seen) + rng.standard_normal((DRAWS, len(bins))) * spread) @ share
+    around = np.abs((expected - seen) + rng.standard_normal((DRAWS, len(bins))) @ root.T) @ share
     limits = [float(limit) for limit in np.quantile(around, [0.025, 0.975])]
     return [
         Metric("ece", value, min(limits[0], value), max(limits[1], value), n),
         Metric("ece_noise", middle, low, high, n),
     ]
+
+
+def _group_root(probability: Floats, label: Floats, codes: Integers, bins: Sequence[Integers]) -> Floats:
+    """Root (bins, bins) of the covariance of the bins' errors, beside the variances that independent rows have."""
+    sums = np.zeros((int(codes.max()) + 1, len(bins)))
+    alone = np.zeros(len(bins))
+    for at, rows in enumerate(bins):
+        residual = label[rows] - probability[rows]
+        residual = residual - residual.mean()
+        sums[:, at] = np.bincount(codes[rows], weights=residual, minlength=len(sums))
+        alone[at] = (residual**2).sum()
+    scale = np.sqrt(np.where(alone > 0, alone, 1.0))
+    covariance = sums.T @ sums / scale / scale[:, None]
+    # A bin without any outcome shows nothing of its groups: it varies as independent rows do.
+    covariance[np.diag_indices(len(bins))] = np.where(alone > 0, np.diag(covariance), 1.0)
+    values, vectors = np.linalg.eigh(covariance)
+    found: Floats = vectors * np.sqrt(np.maximum(values, 0.0))
+    return found
 
 
 def _calibration_line(probability: Floats, label: Floats, codes: Integers) -> list[Metric]:

@@ -13,7 +13,7 @@ import numpy as np
 
 from segment_signals.learning.encoding import NumberCode
 from segment_signals.learning.model import Model
-from segment_signals.learning.quality import Metric
+from segment_signals.learning.quality import Metric, came_true
 from segment_signals.learning.regression import Regression
 from segment_signals.learning.training import Trained
 
@@ -37,16 +37,27 @@ def to_json(model: Model) -> str:
 
 
 def from_json(text: str) -> Model:
-    """The model of a stored text. ValueError where it is none, or of another format."""
+    """The model of a stored text. ValueError where it is none, or of another format, or trees lead nowhere."""
     content = json.loads(text)
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise ValueError("This is no model that this version can read. Train it again.")
     return Model.from_json(content)
 
 
+def read(text: str, model_version: str) -> Model:
+    """The model of a stored text of the registry. ValueError where the text is not the one that the version names."""
+    if not model_version.endswith("-" + _hash(text)):
+        raise ValueError(f"The stored model is not the one that {model_version} names. Train it again.")
+    return from_json(text)
+
+
 def version(name: str, trained_on: date, text: str) -> str:
     """Name, day of training and hash of the stored text: `lead_score-2025-09-30-1f0c2a9b3d4e`."""
-    return f"{name}-{trained_on.isoformat()}-{hashlib.sha256(text.encode()).hexdigest()[:12]}"
+    return f"{name}-{trained_on.isoformat()}-{_hash(text)}"
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def model_card(
@@ -109,7 +120,14 @@ def model_card(
         lines += ["", "Features that were declared as written after the outcome are left out.", ""]
     if metrics:
         split = trained.tested.split.replace("_", " ") if trained.tested else "test"
-        lines += [f"## Quality, {split}", "", "| metric | value | 95 % interval | rows |", "|---|--:|---|--:|"]
+        told = came_true(metrics)
+        lines += [
+            f"## Quality, {split}",
+            "",
+            *([told[1], ""] if told else []),
+            "| metric | value | 95 % interval | rows |",
+            "|---|--:|---|--:|",
+        ]
         lines += [f"| {metric.name} | {metric.value:.4f} | {_interval(metric)} | {metric.n} |" for metric in metrics]
         lines.append("")
     if trained.model is not None:
@@ -181,7 +199,7 @@ def _explained(model: Model, labels: Mapping[str, str]) -> list[str]:
     calibration = member.calibration
     lines += ["### Calibration", ""]
     if calibration.kind == "identity":
-        lines += ["None: on the calibration slice, what the model says came true.", ""]
+        lines += ["None: on the newest rows, what learners of other groups say is not told from what came.", ""]
     elif calibration.kind == "sigmoid":
         lines += [
             f"A line: log-odds = {calibration.to[0]:.3f} + {calibration.to[1]:.3f} x what the model says.",

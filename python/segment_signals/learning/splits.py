@@ -1,4 +1,4 @@
-"""Splits in time with an embargo, by group; folds where there is no time."""
+"""Splits in time with an embargo; folds of groups."""
 
 from dataclasses import dataclass
 
@@ -12,16 +12,20 @@ TRAINING, CALIBRATION, TEST = "training", "calibration", "test"
 
 @dataclass(frozen=True)
 class Split:
-    """Rows to learn from, to calibrate on, and to test on; sorted positions, no group in two of them.
+    """Rows in the order of time: older ones, the newest to calibrate on, later ones to test on; sorted positions.
 
-    `known`: everything before the calibration slice, the groups that it has among them: the final model is fitted on it
-    and on the calibration slice, and shares no group with the test.
+    No row leaves because its group comes back later: who comes back depends on the outcome. Groups are kept apart by
+    `fold_of`, which knows nothing but their code.
     """
 
     training: Integers
     calibration: Integers
     test: Integers
-    known: Integers
+
+    @property
+    def earlier(self) -> Integers:
+        """Everything before the test: what is learned from."""
+        return np.concatenate([self.training, self.calibration])
 
 
 def is_closed(at: Integers, label: Floats, horizon_days: int, trained_on: int) -> Bools:
@@ -37,35 +41,29 @@ def cutoff(at: Integers, share: float) -> int | None:
     return None if len(reaching) == 0 or reaching[-1] == 0 else int(days[reaching[-1]])
 
 
-def evaluation_split(at: Integers, group: Integers, horizon_days: int, rules: Rules) -> Split | None:
+def evaluation_split(at: Integers, horizon_days: int, rules: Rules) -> Split | None:
     """Training, calibration and test in the order of time.
 
     The test is the newest share of the rows. Between it and everything earlier lies an embargo of the horizon: the
-    outcomes that were learned from were known when the first row of the test was scored. A group counts where it is
-    latest and leaves the earlier slices. None where the landmarks are too few.
+    outcomes that were learned from were known when the first row of the test was scored. None where the landmarks are
+    too few.
     """
     first_test = cutoff(at, rules.test_share)
     if first_test is None:
         return None
     earlier = np.flatnonzero(at + horizon_days <= first_test)
-    test = np.flatnonzero(at >= first_test)
-    earlier = earlier[~np.isin(group[earlier], group[test])]
-    parts = deployment_split(at[earlier], group[earlier], rules)
-    return (
-        None
-        if parts is None
-        else Split(earlier[parts.training], earlier[parts.calibration], test, earlier[parts.known])
-    )
+    parts = deployment_split(at[earlier], rules)
+    if parts is None:
+        return None
+    return Split(earlier[parts.training], earlier[parts.calibration], np.flatnonzero(at >= first_test))
 
 
-def deployment_split(at: Integers, group: Integers, rules: Rules) -> Split | None:
+def deployment_split(at: Integers, rules: Rules) -> Split | None:
     """Training, then a later calibration slice, the newest; no test. The embargo is to the records that are scored."""
     first = cutoff(at, rules.calibration_share)
     if first is None:
         return None
-    calibration = np.flatnonzero(at >= first)
-    training = np.flatnonzero((at < first) & ~np.isin(group, group[calibration]))
-    return Split(training, calibration, np.empty(0, dtype=np.int64), np.flatnonzero(at < first))
+    return Split(np.flatnonzero(at < first), np.flatnonzero(at >= first), np.empty(0, dtype=np.int64))
 
 
 def fold_of(group: Integers, folds: int) -> Integers:

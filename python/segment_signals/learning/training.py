@@ -73,7 +73,6 @@ def train(
     rules: Rules,
     late_names: Sequence[str] = (),
     undated: bool = False,
-    panel: bool = False,
 ) -> Trained:
     """Train on what was known on a day.
 
@@ -85,13 +84,11 @@ def train(
         rules: thresholds.
         late_names: patterns of names that are written late (`leakage.alarms`).
         undated: the list has no landmarks; every row with a label is used, in folds by group.
-        panel: every group is seen at many landmarks and is scored again after training (customers). Then slices are of
-            time alone: to leave a group out of what is earlier than its newest row would keep those that ended, a
-            choice by outcome. Folds and intervals are by group all the same.
 
     Returns:
-        The model that is deployed: fitted on all closed rows; its calibration is that of a model of the older ones on
-        the newest. What is said of its quality (`tested`) comes from the same procedure one step earlier. Or a refusal.
+        The model that is deployed: fitted on all closed rows, calibrated on what learners of the other groups say of
+        the newest. What is said of its quality (`tested`) comes from the same procedure one step earlier, of groups
+        that it had not seen. Or a refusal.
     """
     with threadpool_limits(1):
         usable = (
@@ -116,7 +113,7 @@ def train(
                 kept,
                 closed,
             )
-        found = _in_folds(rows, kept, rules) if undated else _in_time(rows, kept, horizon_days, rules, panel)
+        found = _in_folds(rows, kept, rules) if undated else _in_time(rows, kept, horizon_days, rules)
         if isinstance(found, Refusal):
             return Trained(None, found, named, kept, closed)
         model, tested, decision, windows = found
@@ -153,33 +150,33 @@ def _leaks(named: Sequence[Alarm], rules: Rules) -> Refusal | None:
     )
 
 
-def _in_time(
-    rows: Examples, features: Sequence[Feature], horizon_days: int, rules: Rules, panel: bool
-) -> Found | Refusal:
-    apart = np.arange(len(rows)) if panel else rows.group
-    early = evaluation_split(rows.at, apart, horizon_days, rules)
-    late = deployment_split(rows.at, apart, rules)
+def _in_time(rows: Examples, features: Sequence[Feature], horizon_days: int, rules: Rules) -> Found | Refusal:
+    early = evaluation_split(rows.at, horizon_days, rules)
+    late = deployment_split(rows.at, rules)
     if early is None or late is None:
         days = len(np.unique(rows.at))
         return Refusal(
             "too_little_history",
             f"{days} score dates have outcomes: too few to train, wait {horizon_days} days and test later.",
         )
+    fold = fold_of(rows.group, rules.folds)
     for split in (early, late):
-        if fit_encoder(rows.take(split.training).columns, features, rules).is_empty:
-            return Refusal("no_features", "No feature differs between the records of the training slice.")
         for name, part in ((TRAINING, split.training), (CALIBRATION, split.calibration), (TEST, split.test)):
             refusal = refuse_slice(name, rows.label[part], rules) if name != TEST or split is early else None
             if refusal is not None:
                 return refusal
+        for at in range(rules.folds):
+            learned = split.earlier[fold[split.earlier] != at]
+            refusal = refuse_slice(f"training (all but fold {at + 1} of the groups)", rows.label[learned], rules)
+            if refusal is not None:
+                return refusal
+            if fit_encoder(rows.take(learned).columns, features, rules).is_empty:
+                return Refusal("no_features", "No feature differs between the records of a training slice.")
     # The penalty of the test serves the model that is deployed, too: it is a choice of the procedure.
-    penalty = _penalty(rows.take(early.training), features, rules)
-    champion = _champion(rows, features, early, rules, penalty)
-    challenger = _challenger(rows, features, early, rules)
-    tests = [_on(member, rows, early.test) for member in (champion, challenger)]
+    fits = _fits(features, rules, _penalty(rows.take(early.training), features, rules))
+    tests = [_tested(fit, rows, early, fold, rules) for fit in fits]
     adopted, decision = compare(tests[0], tests[1], rows.label[early.test], rows.group[early.test])
-    final = _challenger(rows, features, late, rules) if adopted else _champion(rows, features, late, rules, penalty)
-    model = Model((final,))
+    model = Model((_member(fits[int(adopted)], rows, late, fold, rules),))
     tested = Tested(OUT_OF_TIME, early.test, tests[int(adopted)])
     windows = {
         f"{name}_{part}": _window(rows, getattr(split, part))
@@ -214,7 +211,9 @@ def _in_folds(rows: Examples, features: Sequence[Feature], rules: Rules) -> Foun
     for kind in learners:
         for at in range(rules.folds):
             others, own = np.flatnonzero(fold != at), np.flatnonzero(fold == at)
-            calibration = fit_calibration(raw[kind][others], rows.label[others], rules.isotonic_rows)
+            calibration = fit_calibration(
+                raw[kind][others], rows.label[others], rows.group[others], rules.isotonic_rows
+            )
             members[kind].append(Member(learners[kind][at], calibration))
             probability[kind][own] = logistic(calibration.apply(raw[kind][own]))
     adopted, decision = compare(probability["logistic"], probability["boosting"], rows.label, rows.group)
@@ -224,29 +223,54 @@ def _in_folds(rows: Examples, features: Sequence[Feature], rules: Rules) -> Foun
     return Model(tuple(members[kind])), tested, decision, windows
 
 
-def _champion(rows: Examples, features: Sequence[Feature], split: Split, rules: Rules, penalty: float) -> Member:
-    def fit(part: Examples) -> Learner:
+Fit = Callable[[Examples], Learner]
+
+
+def _fits(features: Sequence[Feature], rules: Rules, penalty: float) -> tuple[Fit, Fit]:
+    """How champion and challenger learn."""
+
+    def champion(part: Examples) -> Learner:
         return fit_regression(fit_encoder(part.columns, features, rules), part.columns, part.label, penalty)
 
-    return _member(fit, rows, split, rules)
-
-
-def _challenger(rows: Examples, features: Sequence[Feature], split: Split, rules: Rules) -> Member:
-    def fit(part: Examples) -> Learner:
+    def challenger(part: Examples) -> Learner:
         return fit_boosting(fit_encoder(part.columns, features, rules), part.columns, part.label)
 
-    return _member(fit, rows, split, rules)
+    return champion, challenger
 
 
-def _member(fit: Callable[[Examples], Learner], rows: Examples, split: Split, rules: Rules) -> Member:
-    """Learned from training and calibration slice together, calibrated by a model of the training slice on the other.
+def _crossed(fit: Fit, rows: Examples, split: Split, fold: Integers, folds: int) -> Floats:
+    """Log-odds (n,) of the rows to calibrate on and to test on, by learners of the earlier rows of the other groups."""
+    asked = np.concatenate([split.calibration, split.test])
+    found = np.full(len(rows), np.nan)
+    for at in range(folds):
+        own = asked[fold[asked] == at]
+        if len(own):
+            learner = fit(rows.take(split.earlier[fold[split.earlier] != at]))
+            found[own] = learner.log_odds(rows.take(own).columns)
+    return found
 
-    Held back for calibration alone, the newest quarter would be missing where the market is now; that the final model
-    has seen more makes its scores a little better than the calibration believes.
+
+def _tested(fit: Fit, rows: Examples, split: Split, fold: Integers, rules: Rules) -> Floats:
+    """Probability of each row of the test, by learner and calibration of other groups."""
+    raw = _crossed(fit, rows, split, fold, rules.folds)
+    found = np.full(len(rows), np.nan)
+    for at in range(rules.folds):
+        others, own = split.calibration[fold[split.calibration] != at], split.test[fold[split.test] == at]
+        calibration = fit_calibration(raw[others], rows.label[others], rows.group[others], rules.isotonic_rows)
+        found[own] = logistic(calibration.apply(raw[own]))
+    return found[split.test]
+
+
+def _member(fit: Fit, rows: Examples, split: Split, fold: Integers, rules: Rules) -> Member:
+    """Learned from everything, calibrated on what learners of the other groups say of the newest rows.
+
+    Those learners have seen the same months and four fifths of the rows, so what calibration corrects in them is what
+    the learner of everything needs. Held back for calibration alone, the newest quarter would be missing where the
+    market is now; a learner of older rows alone is weaker, and a correction of it would overdo.
     """
-    older, later = fit(rows.take(split.training)), rows.take(split.calibration)
-    calibration = fit_calibration(older.log_odds(later.columns), later.label, rules.isotonic_rows)
-    return Member(fit(rows.take(np.sort(np.concatenate([split.known, split.calibration])))), calibration)
+    raw, newest = _crossed(fit, rows, split, fold, rules.folds)[split.calibration], split.calibration
+    calibration = fit_calibration(raw, rows.label[newest], rows.group[newest], rules.isotonic_rows)
+    return Member(fit(rows.take(split.earlier)), calibration)
 
 
 def _penalty(training: Examples, features: Sequence[Feature], rules: Rules) -> float:
@@ -264,10 +288,6 @@ def _penalty(training: Examples, features: Sequence[Feature], rules: Rules) -> f
         fit = fit_regression(encoder, inner.columns, inner.label, penalty)
         losses.append(float(log_losses(logistic(fit.log_odds(outer.columns)), outer.label).mean()))
     return PENALTIES[int(np.argmin(losses))]
-
-
-def _on(member: Member, rows: Examples, where: Integers) -> Floats:
-    return logistic(member.log_odds(rows.take(where).columns))
 
 
 def _window(rows: Examples, where: Integers) -> dict[str, int]:

@@ -165,7 +165,7 @@ def churn_models(
     rules = replace(Rules.of(thresholds), minimum_entities=int(parameters["churn_minimum_customers"]))
     known = landmarks.where(~landmarks.flag("has_given_notice") & (landmarks.at + horizon <= on))
     examples = known.examples()
-    trained = train(examples, known.features, horizon, on, rules, panel=True)
+    trained = train(examples, known.features, horizon, on, rules)
     closed = examples.take(trained.closed)
     metrics, rows = _tested(trained, known, closed, parameters, int(thresholds["minimum_n"]))
     refusal = _refused(trained, metrics)
@@ -242,7 +242,7 @@ def _tested(
             **_row(trained.tested.split, "calibration_bin", f"{number:02d}", Metric("rate", *told), minimum),
             "score": score,
         }
-        for number, score, told in _bins(probability, test.label)
+        for number, score, told in _bins(probability, test.label, test.group)
     ]
     segment_metrics = {"log_loss", "log_loss_skill", "base_rate", "roc_auc", "calibration_slope"}
     strata = strata_of(np.asarray(kept["days_to_renewal"].cast(pa.float64()).to_numpy(), dtype=np.float64))
@@ -261,8 +261,10 @@ def _tested(
     return whole, rows
 
 
-def _bins(probability: Floats, label: Floats) -> Iterator[tuple[int, float, tuple[float, float, float, int]]]:
-    for number, found in enumerate(quality.calibration_bins(probability, label), start=1):
+def _bins(
+    probability: Floats, label: Floats, group: Integers
+) -> Iterator[tuple[int, float, tuple[float, float, float, int]]]:
+    for number, found in enumerate(quality.calibration_bins(probability, label, group), start=1):
         yield number, found.score, (found.rate, found.low, found.high, found.n)
 
 

@@ -95,7 +95,7 @@ def lead_score_history(
 
     Returns:
         Table of `SCORES_SCHEMA`. Without a model the probability is null and `reason` says why; with one, `reason` says
-        what speaks against it (`model_too_old`, `model_drifted`, `no_dates`).
+        what speaks against it (`model_too_old`, `model_drifted`, `model_miscalibrated`, `no_dates`).
     """
     parts = [
         _score_rows(snapshot, bands)
@@ -172,7 +172,8 @@ def account_scores(
                 "composite_score": composite,
                 "composite_band": band_names(np.array([composite]), COMPOSITE, bands)[0],
                 "probability_low": max(chances) if chances else None,
-                "probability_high": 1 - float(np.prod(1 - np.array(chances))) if chances else None,
+                # Of a single lead both are its own chance: 1 - (1 - p) may fall below p by a rounding error.
+                "probability_high": max(*chances, 1 - float(np.prod(1 - np.array(chances))), 0.0) if chances else None,
                 "model_version": leads[0]["model_version"],
                 "reason": leads[0]["reason"],
             }
@@ -220,7 +221,7 @@ def _scored(
     elif model["model"] is None:
         reason, caveat = str(model["reason"]), str(model["caveat"])
     else:
-        stored = registry.from_json(str(model["model"]))
+        stored = registry.read(str(model["model"]), str(model["model_version"]))
         fold = None
         if len(stored.members) > 1:
             fold = fold_of(rows.examples().group, Rules.of(thresholds).folds)
@@ -253,6 +254,9 @@ def _against(
         float(high) < thresholds["model_minimum_slope"] or float(low) > thresholds["model_maximum_slope"]  # type: ignore[arg-type]
     ):
         return "model_drifted", f"Tested out of time, the calibration slope is {slope:.2f} ({low:.2f} to {high:.2f})."
+    told = quality.came_true(_test_metrics(model))
+    if told is not None and not told[0]:
+        return "model_miscalibrated", told[1]
     drift = drift_of(model, probability)
     if drift and drift[0].value > max(thresholds["model_maximum_psi"], drift[1].high):
         return (
@@ -260,6 +264,16 @@ def _against(
             f"Scores differ from those learned from: population stability index {drift[0].value:.2f}.",
         )
     return None, None
+
+
+def _test_metrics(model: Mapping[str, object]) -> list[quality.Metric]:
+    """What the test said of all records together."""
+    rows = json.loads(str(model["test_metrics"])) if model["test_metrics"] is not None else []
+    return [
+        quality.Metric(row["metric"], row["value"], row["low"], row["high"], row["n"])
+        for row in rows
+        if row["dimension"] == "all" and None not in (row["value"], row["low"], row["high"])
+    ]
 
 
 def drift_of(model: Mapping[str, object], probability: Floats) -> list[quality.Metric]:

@@ -75,7 +75,7 @@ def whole_rows(of: Judged, minimum: int) -> Iterator[Row]:
         )
         yield told_row(of, ALL, ALL, found, minimum)
     if of.is_probability:
-        for at, part in enumerate(quality.calibration_bins(of.score, of.label), start=1):
+        for at, part in enumerate(quality.calibration_bins(of.score, of.label, of.group), start=1):
             seen = Metric(f"calibration_observed:{at:02d}", part.rate, part.low, part.high, part.n)
             said = Metric(f"calibration_expected:{at:02d}", part.score, np.nan, np.nan, part.n)
             yield told_row(of, ALL, ALL, said, minimum)
