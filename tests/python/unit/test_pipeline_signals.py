@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 from segment_signals.pipeline.lever_signals import lever_signals
 from segment_signals.pipeline.scenarios import velocity_scenarios
-from segment_signals.pipeline.velocity import pipeline_velocity
+from segment_signals.pipeline.velocity import SUMS, pipeline_velocity
 from segment_signals.statistics.velocity import LEVERS
 
 THRESHOLDS = {
@@ -97,7 +97,7 @@ def velocity_cell(segment: str, cell: dict[str, float], **also: Any) -> dict[str
         "suppressed_reason": None,
         "suppressed_caveat": None,
         "directional_reason": None,
-        **{f"previous_{name}": None for name in ("qualified_count", "win_rate", "mean_deal_amount", "mean_cycle_days")},
+        **{f"previous_{name}": None for name in SUMS},
     }
     return {**row, **cell, **also}
 
@@ -217,7 +217,7 @@ REFERENCES = [
     ("threshold", "low_win_rate", "Low", "win_rate", "cohort", None, None, "value", "below", 0.15),
     ("threshold", "long_cycle", "Long", "mean_cycle_days", "cohort", None, None, "value", "above", 60.0),
     ("threshold", "few_opportunities", "Few", "qualified_count", "cohort", None, None, "value", "below", 30.0),
-    ("threshold", "declining_deal_size", "Down", "mean_deal_amount", "cohort", None, None, "change", "below", 0.0),
+    ("threshold", "declining_deal_size", "Down", "typical_deal_amount", "cohort", None, None, "change", "below", 0.0),
     ("threshold", "flat_opportunities", "Flat", "qualified_count", "cohort", None, None, "change", "within", 0.10),
     ("benchmark", "win_rate_benchmark", None, "win_rate", "cohort", "all", "all", "value", None, 0.40),
 ]
@@ -275,7 +275,7 @@ def test_what_changed_is_a_signal_of_its_size(judged: pd.DataFrame) -> None:
     rate = slow.loc[("win_rate", "history", "win_rate_change")]
     assert (rate["value"], rate["reference_value"]) == pytest.approx((0.08, 0.25))
     assert (rate["difference"], rate["unit"], rate["is_signal"]) == (pytest.approx(-0.17), "difference", True)
-    amount = slow.loc[("mean_deal_amount", "history", "mean_deal_amount_change")]
+    amount = slow.loc[("typical_deal_amount", "history", "typical_deal_amount_change")]
     assert (amount["difference"], amount["unit"]) == (pytest.approx(-0.5), "relative")
     assert amount["is_signal"]
     assert slow.loc[("qualified_count", "history", "qualified_count_change"), "difference"] == pytest.approx(
@@ -287,12 +287,30 @@ def test_what_changed_is_a_signal_of_its_size(judged: pd.DataFrame) -> None:
     assert velocity["is_signal"]
 
 
+def test_a_change_has_the_sign_and_size_of_the_two_numbers_beside_it() -> None:
+    # One giant deal lifts the mean above that of the months before; the typical deal is half as large.
+    now = sums(300, [*spread(5_000, 59), 900_000], spread(30, 60))
+    whole = both_kinds("all", now, sums(4000, spread(10_000, 1000), spread(40, 1000), "earlier_"))
+    found = levers(*whole)
+    changes = found[found["reference_value"].notna() & found["value"].notna()]
+    assert {"typical_deal_amount", "typical_cycle_days"} <= set(changes["lever"])
+    assert (np.sign(changes["difference"]) == np.sign(changes["value"] - changes["reference_value"])).all()
+    amount = found.set_index("signal").loc["typical_deal_amount_change"]
+    assert amount["value"] == pytest.approx(np.exp(np.log([*spread(5_000, 59), 900_000]).mean()))
+    assert amount["difference"] == pytest.approx(amount["value"] / amount["reference_value"] - 1)
+    assert amount["low"] < amount["value"] < amount["high"] < amount["reference_value"]
+    # The mean of days plus one, less one.
+    cycle = found.set_index("signal").loc["typical_cycle_days_change"]
+    assert cycle["value"] == pytest.approx(np.exp(np.log(spread(30, 60) + 1).mean()) - 1)
+    assert not set(found.loc[found["comparator"] == "history", "lever"]) & {"mean_deal_amount", "mean_cycle_days"}
+
+
 def test_thresholds_are_passed_only_by_whole_intervals(judged: pd.DataFrame) -> None:
     slow = judged.loc["slow"]
     # 24 of 300: 8.0 % (5.4 to 11.6 %), wholly below 15 %. 80 days (64 to 99), wholly above 60.
     assert slow.loc[("win_rate", "threshold", "low_win_rate"), "is_signal"]
     assert slow.loc[("mean_cycle_days", "threshold", "long_cycle"), "is_signal"]
-    assert slow.loc[("mean_deal_amount", "threshold", "declining_deal_size"), "is_signal"]
+    assert slow.loc[("typical_deal_amount", "threshold", "declining_deal_size"), "is_signal"]
     # 300 in three months are 100 a month.
     few = slow.loc[("qualified_count", "threshold", "few_opportunities")]
     assert (few["reference_value"], few["threshold_value"], few["is_signal"]) == (90, 30, False)
