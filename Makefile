@@ -43,7 +43,6 @@ bench: .venv/installed
 	$(BIN)/python bench/simulate.py
 	$(BIN)/python bench/core_scale.py
 	$(BIN)/python bench/pipeline_scale.py
-	$(BIN)/python bench/forecast_scale.py
 
 # The simulation study: every method against worlds whose truth is known; and the demo beside its planted truth.
 certify: .venv/installed
