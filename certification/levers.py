@@ -29,6 +29,7 @@ REFERENCES = pa.table(
                 "segment",
                 "statistic",
                 "comparison",
+                "applies_to",
             )
         },
         "reference_value": pa.array([], pa.float64()),

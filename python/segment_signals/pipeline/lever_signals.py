@@ -338,6 +338,8 @@ def _rows(
         at = cells["basis"] == reference["basis"]
         if reference["comparator"] == "benchmark":
             at &= (cells["dimension"] == reference["dimension"]) & (cells["segment"] == reference["segment"])
+        elif reference["applies_to"] == "total":
+            at &= cells["dimension"] == "all"
         labelled = {
             "comparator": reference["comparator"],
             "signal": reference["signal"],
@@ -445,4 +447,6 @@ def _is_signal(rows: pd.DataFrame, thresholds: Mapping[str, float]) -> Bools:
         | ((comparison == "within") & (low > -limit) & (high < limit))
     )
     is_threshold = (rows["comparator"] == "threshold").to_numpy()
-    return np.asarray(np.where(is_threshold, beyond, tested), dtype=np.bool_)
+    # What nobody filled in is no segment of the market.
+    is_segment = ~rows["segment"].isin(["unknown", "unmapped"]).to_numpy()
+    return np.asarray(np.where(is_threshold, beyond, tested) & is_segment, dtype=np.bool_)

@@ -214,18 +214,54 @@ def lever_cell(segment: str, kind: str, now: dict[str, float], before: dict[str,
 
 
 REFERENCES = [
-    ("threshold", "low_win_rate", "Low", "win_rate", "cohort", None, None, "value", "below", 0.15),
-    ("threshold", "long_cycle", "Long", "mean_cycle_days", "cohort", None, None, "value", "above", 60.0),
-    ("threshold", "few_opportunities", "Few", "qualified_count", "cohort", None, None, "value", "below", 30.0),
-    ("threshold", "declining_deal_size", "Down", "typical_deal_amount", "cohort", None, None, "change", "below", 0.0),
-    ("threshold", "flat_opportunities", "Flat", "qualified_count", "cohort", None, None, "change", "within", 0.10),
-    ("benchmark", "win_rate_benchmark", None, "win_rate", "cohort", "all", "all", "value", None, 0.40),
+    ("threshold", "low_win_rate", "Low", "win_rate", "cohort", None, None, "value", "below", 0.15, "every_segment"),
+    (
+        "threshold",
+        "long_cycle",
+        "Long",
+        "mean_cycle_days",
+        "cohort",
+        None,
+        None,
+        "value",
+        "above",
+        60.0,
+        "every_segment",
+    ),
+    ("threshold", "few_opportunities", "Few", "qualified_count", "cohort", None, None, "value", "below", 30.0, "total"),
+    (
+        "threshold",
+        "declining_deal_size",
+        "Down",
+        "typical_deal_amount",
+        "cohort",
+        None,
+        None,
+        "change",
+        "below",
+        0.0,
+        "every_segment",
+    ),
+    (
+        "threshold",
+        "flat_opportunities",
+        "Flat",
+        "qualified_count",
+        "cohort",
+        None,
+        None,
+        "change",
+        "within",
+        0.10,
+        "total",
+    ),
+    ("benchmark", "win_rate_benchmark", None, "win_rate", "cohort", "all", "all", "value", None, 0.40, None),
 ]
 REFERENCE_COLUMNS = ["comparator", "signal", "label", "lever", "basis", "dimension", "segment", "statistic"]
 
 
 def levers(*cells: dict[str, Any]) -> pd.DataFrame:
-    references = pd.DataFrame(REFERENCES, columns=[*REFERENCE_COLUMNS, "comparison", "reference_value"])
+    references = pd.DataFrame(REFERENCES, columns=[*REFERENCE_COLUMNS, "comparison", "reference_value", "applies_to"])
     found = lever_signals(
         pa.Table.from_pandas(pd.DataFrame(cells)), pa.Table.from_pandas(references), THRESHOLDS, CAVEATS
     )
@@ -311,10 +347,29 @@ def test_thresholds_are_passed_only_by_whole_intervals(judged: pd.DataFrame) -> 
     assert slow.loc[("win_rate", "threshold", "low_win_rate"), "is_signal"]
     assert slow.loc[("mean_cycle_days", "threshold", "long_cycle"), "is_signal"]
     assert slow.loc[("typical_deal_amount", "threshold", "declining_deal_size"), "is_signal"]
-    # 300 in three months are 100 a month.
-    few = slow.loc[("qualified_count", "threshold", "few_opportunities")]
+    # 4,040 in three months are 1,347 a month; a segment has few because it is small.
+    assert ("qualified_count", "threshold", "few_opportunities") not in slow.index
+    few = judged.loc[("all", "qualified_count", "threshold", "few_opportunities")]
     assert (few["reference_value"], few["threshold_value"], few["is_signal"]) == (90, 30, False)
     assert judged["p_value"][judged.index.get_level_values("comparator") == "threshold"].isna().all()
+
+
+def test_what_nobody_filled_in_is_no_signal() -> None:
+    slower = sums(300, spread(5_000, 24), spread(80, 24))
+    before = sums(4000, spread(10_000, 1000), spread(40, 1000), "earlier_")
+    whole = sums(4040, spread(10_000, 1008), spread(40, 1008))
+    past = sums(16_000, spread(10_000, 4000), spread(40, 4000), "earlier_")
+    names = ("slow", "unknown", "unmapped")
+    found = levers(
+        *both_kinds("all", whole, past), *(row for name in names for row in both_kinds(name, slower, before))
+    )
+    assert found.groupby("segment")["is_signal"].sum().to_dict() == {
+        "all": 2,
+        "slow": found.loc[found["segment"] == "slow", "is_signal"].sum(),
+        "unknown": 0,
+        "unmapped": 0,
+    }
+    assert found.loc[found["segment"] == "slow", "is_signal"].any()
 
 
 def test_a_benchmark_holds_for_the_segment_that_it_names(judged: pd.DataFrame) -> None:
