@@ -53,7 +53,7 @@ DESIGNS = (
     Design("the demo's company, scored on entry", is_demo=True),
     Design("features that add up, 25 % convert"),
     Design("features that add up, 6 % convert", base=-3.6),
-    Design("a feature that matters only for some", interaction=1.5),
+    Design("a feature that matters only for some", interaction=2.5),
     Design("weak features, half of one missing", strength=0.5, missing=0.5),
 )
 

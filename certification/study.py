@@ -12,8 +12,30 @@ from certification.engine import Warehouse, dbt
 from certification.targets import Target, markdown
 
 # In the order of the table, and in that in which they are begun: the longest first.
-TOPICS = ("incidence", "contrasts", "changes", "anomalies", "velocity", "levers", "forecast", "scoring", "demo")
-LONGEST_FIRST = ("forecast", "scoring", "contrasts", "anomalies", "incidence", "demo", "velocity", "levers", "changes")
+TOPICS = (
+    "incidence",
+    "contrasts",
+    "changes",
+    "anomalies",
+    "velocity",
+    "levers",
+    "forecast",
+    "scoring",
+    "retention",
+    "demo",
+)
+LONGEST_FIRST = (
+    "forecast",
+    "scoring",
+    "retention",
+    "contrasts",
+    "anomalies",
+    "incidence",
+    "demo",
+    "velocity",
+    "levers",
+    "changes",
+)
 PROCESSES = 2
 HEADER = """# Certification
 

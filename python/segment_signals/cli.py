@@ -66,6 +66,17 @@ def _parser() -> argparse.ArgumentParser:
         help="folder of the release, for example releases/demo/current",
     )
     verify.set_defaults(run=_verify)
+
+    card = commands.add_parser(
+        "card",
+        help="print the model cards of a release",
+        description="Prints the card of the newest model of a release, or of the model version that is named.",
+    )
+    card.add_argument(
+        "release", type=Path, metavar="FOLDER", help="folder of the release, for example releases/demo/current"
+    )
+    card.add_argument("version", nargs="?", help="model version (default: the newest training)")
+    card.set_defaults(run=_card)
     return parser
 
 
@@ -91,6 +102,23 @@ def _where(options: argparse.Namespace) -> int:
     print(f"Release      {options.releases / options.dataset / release.resolve().name}")
     print(f"For BI       {release / (options.dataset + '.duckdb')} (read-only), or {release / 'parquet'}")
     print(f"Review page  {release / 'review.html'}")
+    return 0
+
+
+def _card(options: argparse.Namespace) -> int:
+    import pyarrow.parquet as pq  # imported here: only this command needs it
+
+    path = options.release / "parquet" / "model_registry.parquet"
+    if not path.is_file():
+        print(f"{options.release} has no model_registry: name a release's folder, see signals where.", file=sys.stderr)
+        return 1
+    rows = pq.read_table(path).sort_by([("trained_on_date", "descending"), ("model_name", "ascending")]).to_pylist()
+    found = [row for row in rows if options.version in (None, row["model_version"])]
+    if not found:
+        known = ", ".join(str(row["model_version"]) for row in rows if row["model_version"])
+        print(f"No model {options.version}. Known: {known or 'none'}.", file=sys.stderr)
+        return 1
+    print(found[0]["card"])
     return 0
 
 

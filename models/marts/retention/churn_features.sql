@@ -95,6 +95,7 @@ select
     ln(churn_landmarks.seat_count) as seat_log,
     churn_landmarks.billing_term,
     churn_landmarks.days_to_renewal::double as days_to_renewal,
+    case when churn_landmarks.is_renewing then 1 else 0 end::double as is_renewing,
     churn_usage.usage_against_start,
     churn_usage.active_user_count / churn_landmarks.seat_count as active_seat_ratio,
     case when kinds.has_tickets then coalesce(counted.ticket_count, 0) end::double as ticket_count,

@@ -139,6 +139,7 @@ select
         when running.interval_months = 1 then 'monthly'
         else 'unknown'
     end as billing_term,
+    coalesce(running.days_to_renewal <= parameters.horizon_days, false) as is_renewing,
     -- A customer that pays by the month can leave in any of them.
     coalesce(running.days_to_renewal, case when running.interval_months = 1 then 0 end) as days_to_renewal
 from kept

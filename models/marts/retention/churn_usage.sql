@@ -61,7 +61,7 @@ windows as (
         looked_back.landmark_date,
         sum(case when usage_days.usage_date > looked_back.landmark_date - 60 then usage_days.usage_count else 0 end)
             as count_60,
-        max(case when usage_days.usage_date > looked_back.landmark_date - 60 then usage_days.active_user_count end)
+        max(case when usage_days.usage_date > looked_back.landmark_date - 30 then usage_days.active_user_count end)
             as active_user_count
     from looked_back
     inner join usage_days

@@ -52,8 +52,12 @@ running as (
         months.month_start,
         sum(case when not subscriptions.is_trial and not subscriptions.is_unpriced then subscriptions.mrr_amount end)
         ::decimal(18, 2) as closing_mrr_amount,
-        sum(case when not subscriptions.is_trial and not subscriptions.is_unpriced then subscriptions.quantity end)
-        ::double as seat_count,
+        sum(
+            case
+                when not subscriptions.is_trial and not subscriptions.is_unpriced and subscriptions.quantity > 0
+                    then subscriptions.quantity
+            end
+        )::double as seat_count,
         count(*) filter (where not subscriptions.is_trial and not subscriptions.is_unpriced) as subscription_count,
         count(*) filter (where subscriptions.is_trial) as trial_count,
         count(*) filter (

@@ -6,6 +6,7 @@ Shapley values of the feature groups in each tree (Lundberg and others 2020, pat
 """
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
@@ -27,6 +28,8 @@ MINIMUM_LEAF = 20
 PENALTY = 1.0
 # Rows that are looked up at once: their codes stay in the processor's cache.
 CHUNK = 32768
+THREADS = 2
+LARGEST = float(np.finfo(np.float64).max)
 
 
 @dataclass(frozen=True)
@@ -99,15 +102,12 @@ class Boosting:
     def _looked_up(self, columns: Columns, tables: Sequence[_Table], width: int) -> Floats:
         design = np.asfortranarray(self.encoder.tree_design(columns))
         found = np.zeros((width, len(design)))
-        for start in range(0, len(design), CHUNK):
+
+        def look_up(start: int) -> None:
             rows = slice(start, start + CHUNK)
-            chunk = design[rows]
-            part = found[:, rows]
-            missing = {
-                column: np.isnan(chunk[:, column])
-                for column in range(chunk.shape[1])
-                if np.isnan(chunk[:, column]).any()
-            }
+            chunk, part = design[rows], found[:, rows]
+            absent = np.isnan(chunk)
+            missing = {int(column): absent[:, column] for column in np.flatnonzero(absent.any(axis=0))}
             for table in tables:
                 code = np.zeros(len(chunk), dtype=np.uint8)
                 for bit, (column, threshold, missing_left) in enumerate(table.decisions):
@@ -117,6 +117,10 @@ class Boosting:
                     code |= right.view(np.uint8) << np.uint8(bit)
                 for at, group in enumerate(table.groups):
                     part[group] += table.shares[:, at][code]
+
+        # Chunks are apart, so the order in which they are done changes nothing.
+        with ThreadPoolExecutor(THREADS) as pool:
+            list(pool.map(look_up, range(0, len(design), CHUNK)))
         return found
 
     def to_json(self) -> dict[str, Any]:
@@ -180,7 +184,8 @@ def fit_boosting(encoder: Encoder, columns: Columns, label: Floats) -> Boosting:
         trees.append(
             Tree(
                 column=np.where(is_leaf, -1, nodes["feature_idx"]).astype(np.int64),
-                threshold=np.where(is_leaf, 0.0, nodes["num_threshold"]).astype(np.float64),
+                # Where only the missing go right the threshold is infinite, which JSON has not.
+                threshold=np.clip(np.where(is_leaf, 0.0, nodes["num_threshold"]).astype(np.float64), -LARGEST, LARGEST),
                 missing_left=nodes["missing_go_to_left"].astype(np.int64),
                 left=nodes["left"].astype(np.int64),
                 right=nodes["right"].astype(np.int64),

@@ -12,6 +12,7 @@ from segment_signals.statistics.arrays import Floats, floats
 
 STEPS = 50
 FOLDS = 5
+CHI_SQUARED = 5.991464547107979  # 95 % quantile, two degrees of freedom
 # Rows of a step of the isotonic curve before neighbours are pooled: fewer would follow noise.
 STEP_ROWS = 50
 MAXIMUM_STEPS = 40
@@ -19,7 +20,7 @@ MAXIMUM_STEPS = 40
 
 @dataclass(frozen=True)
 class Calibration:
-    """A monotone map of log-odds: a line (`sigmoid`), or straight lines between points (`isotonic`), flat outside."""
+    """A monotone map of log-odds: `identity`, a line (`sigmoid`), lines between points (`isotonic`), flat outside."""
 
     kind: str
     at: Floats
@@ -27,6 +28,8 @@ class Calibration:
 
     def apply(self, log_odds: Floats) -> Floats:
         """Calibrated log-odds, shape (n,)."""
+        if self.kind == "identity":
+            return log_odds
         if self.kind == "sigmoid":
             line: Floats = self.to[0] + self.to[1] * log_odds
             return line
@@ -46,7 +49,9 @@ def fit_calibration(log_odds: Floats, label: Floats, isotonic_rows: int) -> Cali
     """The map that fits later rows: a line below `isotonic_rows` rows; above, an isotonic curve where it proves better.
 
     Of weak scores even some thousand rows draw a curve that follows noise (simulated: slopes of 0.76 to 0.84), so the
-    curve must have the lower log loss in cross-validation, by more than two standard errors.
+    curve must have the lower log loss in cross-validation, by more than two standard errors. And where the line is no
+    better than none by the likelihood-ratio test at 5 %, nothing is changed: its two coefficients are estimated from
+    fewer rows than the model, and would move every probability by noise.
 
     Args:
         log_odds: of a model that has not seen these rows, shape (n,).
@@ -54,6 +59,9 @@ def fit_calibration(log_odds: Floats, label: Floats, isotonic_rows: int) -> Cali
         isotonic_rows: from so many rows on the curve is free.
     """
     line = Calibration("sigmoid", np.empty(0), floats(rounded(_line(log_odds, label))))
+    same = Calibration("identity", np.empty(0), np.empty(0))
+    if 2 * (_losses(same, log_odds, label) - _losses(line, log_odds, label)).sum() < CHI_SQUARED:
+        line = same
     if len(label) < isotonic_rows or len(np.unique(log_odds)) < 3:
         return line
     gain = np.zeros(len(label))

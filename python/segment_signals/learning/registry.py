@@ -180,10 +180,11 @@ def _explained(model: Model, labels: Mapping[str, str]) -> list[str]:
         lines.append("")
     calibration = member.calibration
     lines += ["### Calibration", ""]
-    if calibration.kind == "sigmoid":
+    if calibration.kind == "identity":
+        lines += ["None: on the calibration slice, what the model says came true.", ""]
+    elif calibration.kind == "sigmoid":
         lines += [
-            f"A line, since the calibration slice is small: log-odds = {calibration.to[0]:.3f} + "
-            f"{calibration.to[1]:.3f} x what the model says.",
+            f"A line: log-odds = {calibration.to[0]:.3f} + {calibration.to[1]:.3f} x what the model says.",
             "",
         ]
     else:

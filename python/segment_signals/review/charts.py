@@ -8,7 +8,7 @@ and the global clip-path counter of the renderer is renumbered per chart. Every 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -259,6 +259,50 @@ def backtest_svg(
         .encode(x=x(), y=y("came")),
     ]
     return _svg(alt.layer(*layers), label=label, prefix=prefix, height=height)
+
+
+def calibration_svg(bins: Sequence[tuple[float, float, float, float]], *, top: float, label: str, prefix: str) -> str:
+    """What was said against what came: (said, came, low, high) of each bin, and the line on which both agree."""
+    rows = [{"x": said, "y": came, "low": low, "high": min(high, top)} for said, came, low, high in bins]
+    x, y = _shares(top)
+    base = alt.Chart(_inline(rows))
+    agree = alt.Chart(_inline([{"x": 0, "y": 0}, {"x": top, "y": top}]))
+    layers = [
+        agree.mark_line(color=GREY, strokeDash=[3, 3], strokeWidth=1).encode(x=x("x"), y=y("y")),
+        base.mark_rule(color=BAND, strokeWidth=4).encode(x=x("x"), y=y("low"), y2="high:Q"),
+        base.mark_point(filled=True, size=26, opacity=1, fill=LINE).encode(x=x("x"), y=y("y")),
+    ]
+    return _svg(alt.layer(*layers), label=label, prefix=prefix, height=220)
+
+
+def gains_svg(lines: Sequence[tuple[str, Sequence[tuple[float, float]]]], *, label: str, prefix: str) -> str:
+    """Share of the conversions among the best-scored share of the leads, a named line each; dashed: in any order."""
+    x, y = _shares(1.0)
+    chance = alt.Chart(_inline([{"x": 0, "y": 0}, {"x": 1, "y": 1}]))
+    layers = [chance.mark_line(color=GREY, strokeDash=[3, 3], strokeWidth=1).encode(x=x("x"), y=y("y"))]
+    for number, (name, line) in enumerate(lines):
+        rows = [{"x": 0.0, "y": 0.0}, *({"x": share, "y": captured} for share, captured in line)]
+        colour = LINE if number == 0 else GREY
+        named = [{"x": rows[3]["x"], "y": rows[3]["y"], "name": name}]
+        layers.append(
+            alt.Chart(_inline(rows)).mark_line(color=colour, strokeWidth=1.5, point=True).encode(x=x("x"), y=y("y"))
+        )
+        layers.append(
+            alt.Chart(_inline(named))
+            .mark_text(color=INK, fontSize=12, align="left", dx=8, dy=9)
+            .encode(x=x("x"), y=y("y"), text="name:N")
+        )
+    return _svg(alt.layer(*layers), label=label, prefix=prefix, height=220)
+
+
+def _shares(top: float) -> tuple[Callable[[str], alt.X], Callable[[str], alt.Y]]:
+    """Axes from 0 to a share, in percent."""
+    scale = alt.Scale(domain=[0, top], nice=False)
+    axis = alt.Axis(values=[top * part / 4 for part in range(5)], labelExpr=_tick_labels(top, "rate"), title=None)
+    return (
+        lambda field: alt.X(f"{field}:Q", scale=scale, axis=axis),
+        lambda field: alt.Y(f"{field}:Q", scale=scale, axis=axis),
+    )
 
 
 def _inline(rows: list[dict[str, Any]]) -> alt.InlineData:

@@ -1,10 +1,16 @@
 """The demo beside its planted truth."""
 
 import json
+from datetime import date
+from pathlib import Path
 
+import duckdb
 import pandas as pd
 import pytest
 from conftest import PROJECT, Build
+from segment_signals.learning import registry
+from segment_signals.learning.leakage import rank_auc
+from segment_signals.scoring.inputs import feature_table
 
 SEGMENTS = {
     # The simulator's own names -> the segments that our rules make of the export's labels.
@@ -257,3 +263,81 @@ def test_flags_of_open_deals_tell_them_apart(built: Build) -> None:
     averages = ", ".join(f"avg({flag}::integer)" for flag in flags)
     shares = built.rows(f"select {averages} from published.stalled_deals")[0]
     assert all(0.03 < share < 0.97 for share in shares), dict(zip(flags, shares, strict=True))
+
+
+def test_contributions_add_up_to_the_published_scores(built: Build) -> None:
+    [(leads, worst, composite)] = built.rows(
+        """
+        with sums as (
+            select entity_id, model_version, sum(contribution) as total
+            from published.score_contributions group by all
+        )
+        select
+            count(*),
+            max(abs(model.total - ln(scores.probability / (1 - scores.probability)))),
+            max(abs(points.total - scores.composite_score))
+        from published.lead_scores as scores
+        inner join sums as model
+            on scores.person_id = model.entity_id and scores.model_version = model.model_version
+        inner join sums as points on scores.person_id = points.entity_id and points.model_version = 'composite'
+        """
+    )
+    assert leads == built.rows("select count(*) from published.lead_scores")[0][0] > 500
+    assert worst < 1e-9
+    assert composite < 1e-5
+
+
+def test_the_stored_model_gives_the_published_probabilities(built: Build) -> None:
+    [(text, version)] = built.rows(
+        "select model, model_version from published.model_registry order by trained_on_date desc limit 1"
+    )
+    with duckdb.connect(str(built.database), read_only=True) as connection:
+        seed = connection.sql("select feature, label, feature_group, kind, known from definitions.score_features")
+        rows = connection.sql(
+            "select lead_features.* from marts.lead_features "
+            "inner join core.run_context on lead_features.snapshot_date = run_context.as_of_date"
+        )
+        features = feature_table(rows.to_arrow_table(), seed.fetchall())
+    found = registry.from_json(text).probability(features.columns())
+    told = dict(built.rows("select person_id, probability from published.lead_scores"))
+    assert found.tolist() == [told[person] for person in features.rows["person_id"].to_pylist()]
+    assert version == registry.version("lead_score", features_day(built), text)
+
+
+def features_day(built: Build) -> date:
+    [(day,)] = built.rows("select max(trained_on_date) from published.model_registry")
+    return day
+
+
+def test_a_past_month_is_what_a_build_published(built: Build, tmp_path: Path) -> None:
+    day = "2025-06-30"
+    past = Build(tmp_path, {"dataset": "demo", "build_dir": str(tmp_path), "releases_dir": str(tmp_path / "releases")})
+    done = past.dbt(
+        "build", "--select", "+lead_score_history", "--exclude-resource-type", "test", "unit_test", as_of_date=day
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    then = past.rows(f"select * from signals.lead_score_history where as_of_date = date '{day}' order by person_id")
+    now = built.rows(f"select * from published.lead_score_backtest where as_of_date = date '{day}' order by person_id")
+    assert len(then) > 500
+    assert then == now
+
+
+def test_lead_scores_order_leads_as_the_planted_truth_does(built: Build) -> None:
+    truth = pd.read_parquet(PROJECT / "data/demo/truth/journeys.parquet")
+    scores = built.query("select * from published.lead_scores where probability is not null")
+    scores["lead_id"] = scores["person_id"].str.removeprefix("salesforce:")
+    known = scores.merge(truth, on="lead_id")
+    assert len(known) > 500
+    assert rank_auc(known["probability"].to_numpy(), known["will_convert"].to_numpy(dtype=float)) > 0.75
+
+
+def test_the_backtest_is_calibrated(built: Build) -> None:
+    metrics = dict(
+        built.rows(
+            "select metric, value from published.model_quality "
+            "where split = 'backtest' and dimension = 'all' and model_name = 'lead_score'"
+        )
+    )
+    assert 0.8 < metrics["calibration_slope"] < 1.2
+    assert metrics["roc_auc"] > 0.75
+    assert metrics["brier_skill"] > 0.15

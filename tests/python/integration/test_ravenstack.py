@@ -55,6 +55,7 @@ def test_every_row_is_kept(
     [
         ("accounts.is_churned", "contradictory_churn", 312),
         ("churn_events.churn_date", "contradictory_churn", 469),
+        ("subscriptions", "overlapping_subscriptions", 1161),
         ("product_usage.before_subscription", "event_order", 19142),
         ("product_usage.after_subscription", "event_order", 290),
         ("product_usage.usage_id", "repeated_ids", 21),
@@ -91,7 +92,30 @@ def test_nothing_is_blocked_and_the_rest_is_at_peace(verdicts: dict[tuple[str, s
         "insufficient_sample",
     }
     flagged = {check for (_, check), (status, _, _) in verdicts.items() if status == "flagged"}
-    assert flagged == {"contradictory_churn", "event_order", "repeated_ids", "table_completeness"}
+    assert flagged == {
+        "contradictory_churn", "event_order", "model_refused", "overlapping_subscriptions", "repeated_ids",
+        "table_completeness",
+    }  # fmt: skip
+
+
+def test_churn_that_cannot_be_learned_ranks_nobody(built: Build) -> None:
+    ((status, reason, caveat),) = built.rows("select status, reason, caveat from signals.churn_models")
+    assert (status, reason) == ("refused", "no_skill")
+    assert caveat.startswith("Out of time the model is not above the base rate: log loss skill ")
+    assert built.rows("select count(*), count(probability), min(reason) from published.churn_risk") == [
+        (500, 0, "no_skill")
+    ]
+
+
+def test_revenue_follows_the_subscriptions(built: Build) -> None:
+    """What runs at the end is the sum over the file: paid, started and not ended."""
+    running = built.rows(
+        "select sum(mrr_amount) * 12 from staging.stg_export__subscriptions where not is_trial and ended_date is null"
+    )
+    assert running == built.rows(
+        "select closing_arr_amount from published.revenue_retention where dimension = 'all' "
+        "and period_grain = 'quarter' and window_name = 'period' and period_start = '2024-10-01'"
+    )
 
 
 def test_the_release_is_of_the_last_day_of_the_files(built: Build) -> None:

@@ -1,5 +1,6 @@
 """The shared core of lead score and churn risk, on worlds whose truth is known."""
 
+import json
 from itertools import permutations
 
 import numpy as np
@@ -99,6 +100,19 @@ def test_training_again_gives_the_same_bytes_and_the_stored_model_the_same_score
     np.testing.assert_array_equal(
         read.score(examples.columns).probability, trained.model.score(examples.columns).probability
     )
+
+
+def test_trees_that_only_ask_what_is_missing_can_be_stored():
+    examples, _ = world(4000)
+    rng = np.random.default_rng(8)
+    missing = rng.random(4000) < np.where(examples.label > 0, 0.7, 0.2)
+    size = np.where(missing, np.nan, 1.0)
+    with_size = with_column(examples, "size", size)
+    encoder = fit_encoder(with_size.columns, FEATURES, Rules())
+    found = fit_boosting(encoder, with_size.columns, with_size.label)
+    read = Boosting.from_json(json.loads(json.dumps(found.to_json(), allow_nan=False)))
+    np.testing.assert_array_equal(read.log_odds(with_size.columns), found.log_odds(with_size.columns))
+    assert found.log_odds(with_size.columns)[missing].mean() > found.log_odds(with_size.columns)[~missing].mean()
 
 
 def test_a_stored_model_of_another_kind_is_refused():
