@@ -183,7 +183,7 @@ def test_an_amount_that_came_later_was_none_before(built: Build) -> None:
     assert built.rows(
         "select source_value, valid_from::varchar from core.segment_memberships "
         "where dimension = 'deal_size_tier' and entity_id = 'salesforce:006O5' order by valid_from"
-    ) == [(None, "0001-01-01"), ("600.00", "2025-04-20")]
+    ) == [("600.00", "2025-04-20")]
     # A deal that had its amount from the start has it from ever on.
     assert journey(built, "006O4", "deal_size_tier") == ("Under 15,000",)
 
