@@ -107,18 +107,27 @@ class Warehouse:
         self.spine: list[str] = variables()["spine"]
         self.dimensions: list[str] = list(variables()["dimensions"])
 
-    def run(self, *targets: str, as_of_date: str = "9000-01-01", keep: str = "true", **given: pa.Table) -> None:
+    def run(
+        self,
+        *targets: str,
+        as_of_date: str = "9000-01-01",
+        history_starts_on: str | None = None,
+        keep: str = "true",
+        **given: pa.Table,
+    ) -> None:
         """Build the targets, and what they read, over the given models.
 
         Args:
             targets: names of models.
             as_of_date: end of what is known, ISO date.
+            history_starts_on: first day of what is known, ISO date.
             keep: condition on the cells (period, dimension ...) that are looked at; others are dropped once counted.
             given: rows of models by name; columns that are not given are null.
         """
+        start = f"date '{history_starts_on}'" if history_starts_on else "null::date"
         self.connection.execute(
             f"create or replace table core.run_context as select date '{as_of_date}' as as_of_date, "
-            "null::date as history_starts_on, 'USD' as reporting_currency"
+            f"{start} as history_starts_on, 'USD' as reporting_currency"
         )
         self._create_journeys()
         if "journeys" in given:

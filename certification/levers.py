@@ -29,6 +29,7 @@ REFERENCES = pa.table(
                 "segment",
                 "statistic",
                 "comparison",
+                "applies_to",
             )
         },
         "reference_value": pa.array([], pa.float64()),
@@ -54,8 +55,8 @@ def certify(warehouse: Warehouse, scale: float = 1) -> list[Target]:
         targets.append(Target(TOPIC, what, share(claims), upper=0.05, slack=2))
     for lever, words, change in (
         ("win_rate", "its win rate falls from 25 to 16 %", {"win_rate": 0.16}),
-        ("mean_deal_amount", "its deals are 35 % smaller", {"amount": 0.65}),
-        ("mean_cycle_days", "its cycle is 30 % longer", {"cycle": 1.3}),
+        ("typical_deal_amount", "its deals are 35 % smaller", {"amount": 0.65}),
+        ("typical_cycle_days", "its cycle is 30 % longer", {"cycle": 1.3}),
         ("qualified_count", "it has 25 % fewer opportunities", {"count": 0.75}),
     ):
         pages = _pages(warehouse, draws, round(60 * scale), 0.0, **change)

@@ -77,7 +77,8 @@ stage_dates as (
         min(stage_visits.entered_date) filter (where stage_visits.stage = 'pql') as pql_date,
         max(stage_visits.entered_date) filter (where lifecycle_stages.spine_stage is not null) as last_spine_date,
         max(stage_visits.entered_date) filter (where stage_visits.stage = 'won') as last_won_date,
-        max(stage_visits.entered_date) filter (where lifecycle_stages.kind = 'end') as last_ended_date
+        max(stage_visits.entered_date) filter (where lifecycle_stages.kind = 'end') as last_ended_date,
+        min(stage_visits.entered_date) filter (where lifecycle_stages.kind = 'end') as first_ended_date
     from stage_visits
     inner join lifecycle_stages on stage_visits.stage = lifecycle_stages.stage
     where lifecycle_stages.kind <> 'outside'
@@ -210,7 +211,7 @@ observed as (
         coalesce(person_dates.last_ended_date < person_dates.last_spine_date, false)
         or coalesce(opportunity_dates.last_ended_date < opportunity_dates.last_spine_date, false)
         or coalesce(opportunity_dates.last_ended_date > opportunity_dates.last_won_date, false) as is_recycled,
-        coalesce(opportunity_dates.last_ended_date < opportunity_dates.last_spine_date, false) as is_reopened,
+        coalesce(opportunity_dates.first_ended_date < opportunity_dates.last_spine_date, false) as is_reopened,
         person_steps_back.entity_id is not null or opportunity_steps_back.entity_id is not null as has_moved_back,
         person_dates.pql_date
     from joined

@@ -101,7 +101,10 @@ changes as (
         amount::string as new_value,
         changed_at
     from opportunity_history
-    where previous_amount <> amount and {{ 'true' if 'opportunities.amount' in dimension_attributes() else 'false' }}
+    where
+        change_number > 1
+        and previous_amount is distinct from amount
+        and {{ 'true' if 'opportunities.amount' in dimension_attributes() else 'false' }}
 ),
 
 ordered as (

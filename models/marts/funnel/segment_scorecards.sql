@@ -28,6 +28,10 @@ horizons as (
     where is_primary
 ),
 
+closed_history as (
+    select * from {{ ref('closed_history') }}
+),
+
 run_context as (
     select * from {{ ref('run_context') }}
 ),
@@ -207,6 +211,8 @@ judged as (
         completed.n,
         case
             when completed.period_start < run_context.history_starts_on then 'left_truncated'
+            when metrics.basis = 'closed' and completed.period_start < closed_history.closed_starts_on
+                then 'left_truncated'
             when {{ period_end('completed.period_grain', 'completed.period_start') }} > run_context.as_of_date + 1
                 then 'too_early'
             when completed.n < thresholds.minimum_n then 'insufficient_sample'
@@ -225,6 +231,7 @@ judged as (
     from completed
     inner join metrics on completed.metric = metrics.metric
     cross join run_context
+    cross join closed_history
     cross join thresholds
 ),
 

@@ -42,11 +42,11 @@ deals as (
 ),
 
 -- The weight of a deal is what its CRM says, or else how often deals that were in its stage were won. A planned close
--- date that has passed is due now.
+-- date that has passed is due from tomorrow on, as in the forecast.
 open_deals as (
     select
         deals.*,
-        greatest(deals.as_of_date, coalesce(deals.close_date, deals.as_of_date)) as planned_date,
+        greatest(deals.as_of_date + 1, coalesce(deals.close_date, deals.as_of_date)) as planned_date,
         deals.close_date is null as is_undated,
         coalesce(deals.close_date < deals.as_of_date, false) as is_overdue,
         coalesce(deals.probability between 0 and 1, false) as is_crm_probability,

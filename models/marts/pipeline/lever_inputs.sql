@@ -17,6 +17,10 @@ dimension_completeness as (
     where from_stage = 'opportunity' and to_stage = 'won' and within_dimension = 'all'
 ),
 
+closed_history as (
+    select * from {{ ref('closed_history') }}
+),
+
 run_context as (
     select * from {{ ref('run_context') }}
 ),
@@ -66,11 +70,15 @@ histories as (
         newest.*,
         greatest(
             {{ add_months('newest.period_start', '-lever_thresholds.history_months') }},
-            coalesce(run_context.history_starts_on, date '0001-01-01')
+            coalesce(
+                case newest.basis when 'closed' then closed_history.closed_starts_on else run_context.history_starts_on end,
+                date '0001-01-01'
+            )
         ) as history_start
     from newest
     cross join lever_thresholds
     cross join run_context
+    cross join closed_history
 ),
 
 -- A segment without a deal in a period that others have had none of it, from its first deal on.
@@ -83,7 +91,12 @@ firsts as (
         min(period_start) as first_start
     from velocity_facts
     cross join run_context
-    where period_start >= coalesce(run_context.history_starts_on, date '0001-01-01')
+    cross join closed_history
+    where
+        period_start >= coalesce(
+            case basis when 'closed' then closed_history.closed_starts_on else run_context.history_starts_on end,
+            date '0001-01-01'
+        )
     group by all
 ),
 

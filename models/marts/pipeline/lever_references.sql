@@ -62,7 +62,7 @@ converted as (
     {{ join_exchange_rates('newest.currency', 'newest.reporting_currency', 'newest.as_of_date') }}
 )
 
--- A threshold holds for every segment, a benchmark for the one that it names.
+-- A threshold holds for every segment or for the total, a benchmark for the one that it names.
 select
     'benchmark' as comparator,
     lever || '_benchmark' as signal,
@@ -73,7 +73,8 @@ select
     segment,
     'value' as statistic,
     null::string as comparison,
-    reference_value::double as reference_value
+    reference_value::double as reference_value,
+    null::string as applies_to
 from converted
 where reference_value is not null
 union all
@@ -87,5 +88,6 @@ select
     null::string as segment,
     statistic,
     comparison,
-    threshold_value as reference_value
+    threshold_value as reference_value,
+    applies_to
 from lever_thresholds

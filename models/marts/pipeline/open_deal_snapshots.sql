@@ -46,7 +46,7 @@ deals as (
             when journeys.won_date is not null then 'won'
             when journeys.lost_date is not null then 'lost'
             else 'open'
-        end as outcome,
+        end as last_outcome,
         case when journeys.won_date is not null and journeys.amount > 0 then journeys.amount end as realised_amount,
         {% if has_tier -%}
         case when telling_tier.is_missing_by_outcome then 'all' else coalesce(journeys.deal_size_tier, 'unknown') end
@@ -62,25 +62,49 @@ deals as (
     cross join telling_tier
 ),
 
-open_visits as (
+-- A deal that was reopened has several outcomes: the one that counts is the next after the visit.
+visits as (
     select
         stage_visits.entity_id as opportunity_id,
         coalesce(stage_visits.source_stage, 'opportunity') as stage_label,
         stage_visits.entered_date,
-        stage_visits.exited_date
+        stage_visits.exited_date,
+        lifecycle_stages.spine_stage,
+        min(case when lifecycle_stages.spine_stage = 'won' then stage_visits.entered_date end) over later
+            as next_won_date,
+        min(case when lifecycle_stages.kind = 'end' then stage_visits.entered_date end) over later
+            as next_ended_date
     from stage_visits
     inner join lifecycle_stages on stage_visits.stage = lifecycle_stages.stage
-    where lifecycle_stages.spine_stage = 'opportunity'
+    window later as (
+        partition by stage_visits.entity_id
+        order by stage_visits.entered_date, stage_visits.exited_date nulls last
+        rows between 1 following and unbounded following
+    )
 ),
 
--- The stage in which a deal was at the end of the snapshot day. A deal that was closed for good by then is not open.
+open_visits as (
+    select
+        *,
+        case
+            when next_won_date < coalesce(next_ended_date, date '9999-12-31') then 'won'
+            when next_ended_date < coalesce(next_won_date, date '9999-12-31') then 'lost'
+        end as next_outcome,
+        least(next_won_date, next_ended_date) as next_closed_date
+    from visits
+    where spine_stage = 'opportunity'
+),
+
+-- The stage in which a deal was at the end of the snapshot day. A deal that was closed by then is not open.
 open_deals as (
     select
         snapshots.snapshot_number,
         snapshots.snapshot_date,
         open_visits.stage_label,
         {{ days_between('open_visits.entered_date', 'snapshots.snapshot_date') }} as age_in_stage_days,
-        {{ days_between('snapshots.snapshot_date', 'deals.closed_date') }} as exit_days,
+        {{ days_between('snapshots.snapshot_date', 'coalesce(open_visits.next_closed_date, deals.closed_date)') }}
+            as exit_days,
+        coalesce(open_visits.next_outcome, deals.last_outcome) as outcome,
         deals.*
     from open_visits
     inner join deals on open_visits.opportunity_id = deals.opportunity_id
@@ -89,7 +113,9 @@ open_deals as (
             open_visits.entered_date <= snapshots.snapshot_date
             and deals.opportunity_date <= snapshots.snapshot_date
             and coalesce(open_visits.exited_date > snapshots.snapshot_date, true)
-            and coalesce(deals.closed_date > snapshots.snapshot_date, true)
+            and coalesce(
+                coalesce(open_visits.next_closed_date, deals.closed_date) > snapshots.snapshot_date, true
+            )
 ),
 
 changes as (

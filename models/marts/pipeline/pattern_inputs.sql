@@ -38,6 +38,10 @@ lifecycle_stages as (
     select * from {{ ref('lifecycle_stages') }}
 ),
 
+closed_history as (
+    select * from {{ ref('closed_history') }}
+),
+
 run_context as (
     select * from {{ ref('run_context') }}
 ),
@@ -316,7 +320,7 @@ select
     completed.between_squares,
     completed.within_squares,
     case
-        when completed.period_start < run_context.history_starts_on then 'left_truncated'
+        when completed.period_start < closed_history.closed_starts_on then 'left_truncated'
         when {{ period_end("'quarter'", 'completed.period_start') }} > run_context.as_of_date + 1 then 'too_early'
         when completed.whole_won_count in (0, completed.whole_n) then 'incomplete_data'
         when least(completed.n, completed.rest_n) < thresholds.minimum_n then 'insufficient_sample'
@@ -344,3 +348,4 @@ select
 from completed
 cross join thresholds
 cross join run_context
+cross join closed_history

@@ -20,6 +20,10 @@ evidence_reasons as (
     select * from {{ ref('evidence_reasons') }}
 ),
 
+closed_history as (
+    select * from {{ ref('closed_history') }}
+),
+
 run_context as (
     select * from {{ ref('run_context') }}
 ),
@@ -109,7 +113,9 @@ judged as (
             else completed.target_amount
         end as missing_to_target_amount,
         case
-            when completed.measure <> 'open' and completed.period_start < run_context.history_starts_on
+            when completed.measure = 'created' and completed.period_start < run_context.history_starts_on
+                then 'left_truncated'
+            when completed.measure = 'won' and completed.period_start < closed_history.closed_starts_on
                 then 'left_truncated'
             when completed.opportunity_count < thresholds.minimum_n then 'insufficient_sample'
             when completed.missing_amount_count = completed.opportunity_count then 'incomplete_data'
@@ -129,6 +135,7 @@ judged as (
         run_context.reporting_currency as currency
     from completed
     cross join run_context
+    cross join closed_history
     cross join thresholds
     where
         (completed.measure = 'open' and completed.period_end > run_context.as_of_date)

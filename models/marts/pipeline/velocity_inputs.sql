@@ -9,6 +9,10 @@ dimension_completeness as (
     where from_stage = 'opportunity' and to_stage = 'won' and within_dimension = 'all'
 ),
 
+closed_history as (
+    select * from {{ ref('closed_history') }}
+),
+
 run_context as (
     select * from {{ ref('run_context') }}
 ),
@@ -38,12 +42,17 @@ levers as (
 followed as (
     select
         levers.*,
-        coalesce(levers.period_start < run_context.history_starts_on, false) as is_left_truncated,
+        coalesce(
+            levers.period_start
+            < case levers.basis when 'closed' then closed_history.closed_starts_on else run_context.history_starts_on end,
+            false
+        ) as is_left_truncated,
         {{ period_end('levers.period_grain', 'levers.period_start') }}
         + case levers.basis when 'cohort' then velocity_thresholds.horizon_days else 0 end::integer
         > run_context.as_of_date + 1 as is_too_early
     from levers
     cross join run_context
+    cross join closed_history
     cross join velocity_thresholds
 ),
 

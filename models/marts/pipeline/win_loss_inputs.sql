@@ -4,6 +4,10 @@ win_loss_facts as (
     select * from {{ ref('win_loss_facts') }}
 ),
 
+closed_history as (
+    select * from {{ ref('closed_history') }}
+),
+
 run_context as (
     select * from {{ ref('run_context') }}
 ),
@@ -16,7 +20,7 @@ judged as (
     select
         win_loss_facts.*,
         case
-            when win_loss_facts.period_start < run_context.history_starts_on then 'left_truncated'
+            when win_loss_facts.period_start < closed_history.closed_starts_on then 'left_truncated'
             when win_loss_facts.n < thresholds.minimum_n then 'insufficient_sample'
         end as suppressed_reason,
         case
@@ -29,6 +33,7 @@ judged as (
         end as directional_reason
     from win_loss_facts
     cross join run_context
+    cross join closed_history
     cross join thresholds
 )
 

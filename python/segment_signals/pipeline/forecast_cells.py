@@ -136,7 +136,7 @@ def _cells(marts: Marts, segments: Segments, backtest: pa.Table, thresholds: Thr
     for window, forecast in zip(windows, found, strict=True):
         past = errors[(errors["method"] == "model") & (errors["target_period"] == window.target_period)]
         suppressed = _suppressed(total, forecast, thresholds)
-        directional = _unproven(past, thresholds) or of_all or _thin(forecast, thresholds)
+        directional = _unproven(past, thresholds) or of_all or _thin(forecast)
         mape = float((past["actual_amount"] - past["p50_amount"]).abs().div(past["actual_amount"]).mean())
         rows.append(_row("all", "all", window, forecast, total, (suppressed, directional), mape))
     split = _Split(data, fit, windows, found, (marts, segments), (stages, tiers))
@@ -169,12 +169,9 @@ def _suppressed(cell: Cell, found: Found, thresholds: Thresholds) -> Reason:
     return None
 
 
-def _thin(found: Found, thresholds: Thresholds) -> Reason:
-    limit = thresholds["forecast_reportable_floor"]
+def _thin(found: Found) -> Reason:
     if found.outlook.largest_share > LARGEST_SHARE:
         return "wide_interval", "One open deal makes up more than half of the uncertainty"
-    if found.outlook.floor > limit:
-        return "insufficient_sample", f"Few wins are expected: {UNAVOIDABLE} above {limit:.0%}"
     return None
 
 

@@ -10,7 +10,7 @@ import pyarrow as pa
 from segment_signals.funnel.cells import CELL_FIELDS, EVIDENCE_FIELDS, codes, numbers, table, with_evidence
 from segment_signals.pipeline.sentences import lever_sentence
 from segment_signals.pipeline.velocity import SUMS, deal_sums
-from segment_signals.statistics.arrays import Bools, Floats, ratio
+from segment_signals.statistics.arrays import Bools, Floats, ratio, root
 from segment_signals.statistics.contrasts import contrast, followed_rates
 from segment_signals.statistics.intervals import Moments, compare_geometric_means, t_p_value, t_quantile
 from segment_signals.statistics.levers import (
@@ -64,7 +64,8 @@ MEASURES = [
 CELL = ["period_grain", "period_start", "dimension", "segment", "basis"]
 PAGE = "period_grain"
 MEAN_LEVERS = {"mean_deal_amount": "amount", "mean_cycle_days": "cycle"}
-AMOUNT_LEVERS = ("mean_deal_amount", "pipeline_velocity")
+TYPICAL_LEVERS = {"typical_deal_amount": "amount", "typical_cycle_days": "cycle"}
+AMOUNT_LEVERS = ("mean_deal_amount", "typical_deal_amount", "pipeline_velocity")
 DAYS_OF_A_MONTH = 365.25 / 12
 Z = 1.959963984540054
 CONFIDENCE = 0.95
@@ -152,7 +153,8 @@ def _levers(cells: pd.DataFrame, kind: str, thresholds: Mapping[str, float]) -> 
         return [_count(cells)]
     sums, past = deal_sums(cells), deal_sums(cells, "earlier_")
     means = [_mean(cells, name, prefix) for name, prefix in MEAN_LEVERS.items()]
-    return [_win_rate(sums, past), *means, _velocity(cells, sums, past, thresholds["minimum_outcome_n"])]
+    typical = [_typical(cells, name, prefix) for name, prefix in TYPICAL_LEVERS.items()]
+    return [_win_rate(sums, past), *means, *typical, _velocity(cells, sums, past, thresholds["minimum_outcome_n"])]
 
 
 def _count(cells: pd.DataFrame) -> Lever:
@@ -213,18 +215,27 @@ def _win_rate(sums: DealSums, past: DealSums) -> Lever:
 
 
 def _mean(cells: pd.DataFrame, name: str, prefix: str) -> Lever:
-    days = "" if prefix == "amount" else "_days"
-    own, past = _moments(cells, prefix, days), _moments(cells, f"earlier_{prefix}", days)
-    limits = mean_interval(own)
-    compared = compare_geometric_means(_log_moments(cells, prefix), _log_moments(cells, f"earlier_{prefix}"))
+    """An arithmetic mean, for thresholds and benchmarks of its value: one giant deal would decide of its change."""
+    own = _moments(cells, prefix, "" if prefix == "amount" else "_days")
+    limits, unknown = mean_interval(own), np.full(len(cells), np.nan)
+    return Lever(name, own.mean, limits.low, limits.high, own.n, *[unknown] * 6)
+
+
+def _typical(cells: pd.DataFrame, name: str, prefix: str) -> Lever:
+    """The geometric mean, of days plus one, beside that of the months before: value, past and change on one scale."""
+    own, past = _log_moments(cells, prefix), _log_moments(cells, f"earlier_{prefix}")
+    added = 0 if prefix == "amount" else 1
+    error = root(ratio(own.variance, own.n))
+    half = t_quantile(own.n - 1, CONFIDENCE) * np.where(error > 0, error, np.nan)
+    compared = compare_geometric_means(own, past)
     return Lever(
         name,
-        own.mean,
-        limits.low,
-        limits.high,
+        np.exp(own.mean) - added,
+        np.exp(own.mean - half) - added,
+        np.exp(own.mean + half) - added,
         own.n,
         past.n,
-        past.mean,
+        np.exp(past.mean) - added,
         compared.estimate - 1,
         compared.low - 1,
         compared.high - 1,
@@ -320,13 +331,15 @@ def _rows(
     )
     untold = np.isnan(lever.p_value) | np.isnan(lever.change) | np.isnan(lever.change_low + lever.change_high)
     history = _held_back(_held_back(history, is_short, "insufficient_sample"), untold, "not_applicable")
-    made = [history]
+    made = [] if lever.name in MEAN_LEVERS else [history]
     months_of = numbers(cells, "period_months")
     of_lever = references[references["lever"] == lever.name]
     for reference in of_lever.to_dict("records"):
         at = cells["basis"] == reference["basis"]
         if reference["comparator"] == "benchmark":
             at &= (cells["dimension"] == reference["dimension"]) & (cells["segment"] == reference["segment"])
+        elif reference["applies_to"] == "total":
+            at &= cells["dimension"] == "all"
         labelled = {
             "comparator": reference["comparator"],
             "signal": reference["signal"],
@@ -434,4 +447,6 @@ def _is_signal(rows: pd.DataFrame, thresholds: Mapping[str, float]) -> Bools:
         | ((comparison == "within") & (low > -limit) & (high < limit))
     )
     is_threshold = (rows["comparator"] == "threshold").to_numpy()
-    return np.asarray(np.where(is_threshold, beyond, tested), dtype=np.bool_)
+    # What nobody filled in is no segment of the market.
+    is_segment = ~rows["segment"].isin(["unknown", "unmapped"]).to_numpy()
+    return np.asarray(np.where(is_threshold, beyond, tested) & is_segment, dtype=np.bool_)

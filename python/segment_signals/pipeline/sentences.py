@@ -7,6 +7,8 @@ LEVERS = {
     "win_rate": "Win rate",
     "mean_deal_amount": "Mean deal amount",
     "mean_cycle_days": "Mean cycle",
+    "typical_deal_amount": "Typical deal (geometric mean)",
+    "typical_cycle_days": "Typical cycle (geometric mean)",
     "pipeline_velocity": "Pipeline velocity",
 }
 CLOSED_LEVERS = {"qualified_count": "Closed deals", "win_rate": "Win rate of closed deals"}
@@ -29,11 +31,7 @@ def lever_sentence(row: Any) -> str:
     reference = _amount(row, row.reference_value)
     if row.comparator == "benchmark":
         return f"{value}: {change} against the benchmark of {reference}, {told}"
-    if row.lever in ("mean_deal_amount", "mean_cycle_days"):
-        # Means are compared on the log scale, so that one giant deal does not decide.
-        typical = "deal" if row.lever == "mean_deal_amount" else "cycle"
-        past = f"{value}, {reference} in the months before; the typical {typical} {change}"
-    elif row.lever == "win_rate":
+    if row.lever in ("win_rate", "typical_deal_amount", "typical_cycle_days"):
         past = f"{value}: {change} against {reference} in the months before"
     else:
         past = f"{value}: {change} against {reference} at the pace of the months before"
@@ -54,7 +52,7 @@ def _amount(row: Any, value: float) -> str:
         return f"{100 * value:.1f} %"
     if row.lever == "qualified_count":
         return f"{value:,.0f}"
-    if row.lever == "mean_cycle_days":
+    if row.lever in ("mean_cycle_days", "typical_cycle_days"):
         return f"{value:,.1f} days"
     return f"{value:,.0f} {row.currency}{' a day' if row.lever == 'pipeline_velocity' else ''}"
 
@@ -62,7 +60,7 @@ def _amount(row: Any, value: float) -> str:
 def _range(row: Any, low: float, high: float) -> str:
     if row.lever == "win_rate":
         return f"{100 * low:.1f} to {100 * high:.1f} %"
-    if row.lever == "mean_cycle_days":
+    if row.lever in ("mean_cycle_days", "typical_cycle_days"):
         return f"{low:,.1f} to {high:,.1f}"
     return f"{low:,.0f} to {high:,.0f}"
 

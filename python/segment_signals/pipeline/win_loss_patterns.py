@@ -80,6 +80,8 @@ def win_loss_patterns(inputs: pa.Table, thresholds: Mapping[str, float], caveats
     cells = with_evidence(cells, suppressed_reason, directional_reason, caveats)
     reason_is_special = cells["evidence_reason"].isin(["incomplete_data", "too_early"]) & cells["caveat_key"].notna()
     cells["caveat"] = cells["caveat"].mask(reason_is_special, cells["caveat_key"].map(caveats))
+    # Won of won and lost: deals that are still open are in no rate.
+    cells["caveat"] = cells["caveat"].fillna(caveats["closed_deals_only"])
     cells.loc[suppressed_reason.notna().to_numpy(), MEASURES] = np.nan
     cells["q_value"] = _page_q_values(cells, thresholds["false_discovery_rate"])
     cells["is_signal"] = (numbers(cells, "q_value") <= thresholds["false_discovery_rate"]) & (

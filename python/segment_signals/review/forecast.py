@@ -196,20 +196,29 @@ def backtest_sentence(
     model: Sequence[Row], metrics: Mapping[tuple[str, str, str], Row], floors: Mapping[str, float | None]
 ) -> str:
     """The error of each window beside its floor, and how many outcomes fell into the range."""
-    errors = []
+    errors, is_below = [], False
     for code in WINDOWS:
         error, floor = metrics.get((code, "model", "mape")), floors.get(code)
         if error is not None and error["value"] is not None:
             least = "" if floor is None else f" (floor {words.percent(floor, 0)}{NBSP}%)"
+            is_below = is_below or (floor is not None and error["value"] < floor)
             errors.append(f"{words.percent(error['value'], 0)}{NBSP}% for {WINDOW_WORDS[code]}{least}")
     judged = [row for row in model if row["is_covered"] is not None]
     if not errors or not judged:
         return "There is no backtest: no earlier date has enough history before it and a complete window after it."
-    inside = sum(bool(row["is_covered"]) for row in judged)
-    return (
+    # Windows overlap: their outcomes are not counted together.
+    held = []
+    for code in WINDOWS:
+        mine = [bool(row["is_covered"]) for row in judged if row["target_period"] == code]
+        if mine:
+            held.append(f"{sum(mine)} of {len(mine)} for {WINDOW_WORDS[code]}")
+    said = (
         f"Repeated at earlier dates from what was known then, the forecast was off by {', '.join(errors)} on average; "
-        f"{inside} of {len(judged)} outcomes fell into the 80{NBSP}% range."
+        f"outcomes in the 80{NBSP}% range: {', '.join(held)}."
     )
+    if is_below:
+        said += " Where the error is below its floor, the origins are too few to tell the two apart."
+    return said
 
 
 WINDOW_WORDS = {"month": "a month", "quarter": "a quarter", "next_60_days": f"60{NBSP}days"}

@@ -20,6 +20,8 @@ LEVERS = {
     "win_rate": ("Win rate", "rate"),
     "mean_deal_amount": ("Mean deal amount", "money"),
     "mean_cycle_days": ("Mean cycle", "days"),
+    "typical_deal_amount": ("Typical deal (geometric mean)", "money"),
+    "typical_cycle_days": ("Typical cycle (geometric mean)", "days"),
     "pipeline_velocity": ("Velocity a day", "money"),
 }
 COUNT_NAMES = {"cohort": "Opportunities qualified", "closed": "Deals closed"}

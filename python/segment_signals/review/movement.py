@@ -269,6 +269,8 @@ def coverage_sentence(first: Row | None, done: Sequence[Row], ahead: Sequence[Ro
     )
     if first["weighted_low"] is not None:
         said += f" ({span(first['weighted_low'], first['weighted_high'], currency)})"
+    if first["overdue_amount"]:
+        said += f", {money(first['overdue_amount'], currency)} of it overdue"
     if first["coverage_ratio"] is not None:
         said += (
             f". That is {words.significant(first['coverage_ratio'])} times what is missing to the target of "

@@ -50,6 +50,7 @@ FILES = {
         "006O2,001A2,Prospecting,New Business,7000,EUR,10,false,false,2026-03-01,2025-05-01T00:00:00.000Z",
         "006O3,001A2,Closed Won,Renewal,900,USD,100,true,true,2025-07-01,2025-06-01T00:00:00.000Z",
         "006O4,001A2,Negotiation/Review,New Business,800,USD,90,false,false,2026-01-20,2025-04-01T00:00:00.000Z",
+        "006O5,001A2,Closed Lost,New Business,600,USD,0,true,false,2025-11-01,2025-04-01T00:00:00.000Z",
     ),
     "salesforce/OpportunityHistory.csv": rows(
         "Id,OpportunityId,StageName,Amount,CloseDate,Probability,CreatedDate",
@@ -62,10 +63,20 @@ FILES = {
         "o6,006O4,Prospecting,800,2025-06-01,10,2025-04-01T00:00:00.000Z",
         "o7,006O4,Closed Lost,800,2025-06-01,0,2025-06-01T00:00:00.000Z",
         "o8,006O4,Negotiation/Review,800,2026-01-20,90,2025-09-01T00:00:00.000Z",
+        # Deal 5 had no amount at first, was lost, opened again and lost for good.
+        "o9,006O5,Prospecting,,2025-06-01,10,2025-04-01T00:00:00.000Z",
+        "oA,006O5,Prospecting,600,2025-06-01,10,2025-04-20T00:00:00.000Z",
+        "oB,006O5,Closed Lost,600,2025-06-01,0,2025-06-01T00:00:00.000Z",
+        "oC,006O5,Negotiation/Review,600,2025-11-01,90,2025-09-01T00:00:00.000Z",
+        "oD,006O5,Closed Lost,600,2025-11-01,0,2025-11-01T00:00:00.000Z",
     ),
     "salesforce/Product2.csv": rows("Id,Name", "01t1,Widget"),
 }
-DIMENSIONS = {"company_size": ["accounts.employee_count"], "industry": ["accounts.industry"]}
+DIMENSIONS = {
+    "company_size": ["accounts.employee_count"],
+    "industry": ["accounts.industry"],
+    "deal_size_tier": ["opportunities.amount"],
+}
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +87,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Build:
             "dimension,label,known_from_stage,rule_kind,valid_from,comment",
             "company_size,Company size,lead,rules,2000-01-01,",
             "industry,Industry,lead,value,2000-01-01,",
+            "deal_size_tier,Deal-size tier,opportunity,rules,2000-01-01,",
         )
     }
     mapping: dict[str, Any] = {
@@ -84,7 +96,9 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Build:
         "own_definitions": ["dimensions"],
         "dimensions": DIMENSIONS,
     }
-    return dataset(folder / "org", mapping, FILES | definitions).build_models("journeys", "opportunity_history")
+    return dataset(folder / "org", mapping, FILES | definitions).build_models(
+        "journeys", "opportunity_history", "open_deal_snapshots"
+    )
 
 
 def journey(built: Build, key: str, columns: str) -> tuple[Any, ...]:
@@ -100,6 +114,7 @@ def test_every_record_is_in_one_journey(built: Build) -> None:
         ("salesforce:006O2",),
         ("salesforce:006O3",),
         ("salesforce:006O4",),
+        ("salesforce:006O5",),
         *((f"salesforce:00Q{number}",) for number in range(1, 7)),
     ]
 
@@ -144,6 +159,33 @@ def test_a_skipped_stage_is_reached_with_the_next_one(built: Build) -> None:
 def test_a_deal_that_was_opened_again(built: Build) -> None:
     assert journey(built, "006O4", "is_reopened, is_recycled, lost_date") == (True, True, None)
     assert journey(built, "006O2", "is_reopened") == (False,)
+    # One that was lost again was reopened none the less.
+    assert journey(built, "006O5", "is_reopened, lost_date::varchar") == (True, "2025-11-01")
+
+
+def test_a_snapshot_ends_with_the_next_outcome_and_not_with_the_last(built: Build) -> None:
+    # Both deals were lost on 1 June, 32 days after the end of April; today one is open, the other was lost again.
+    assert built.rows(
+        "select opportunity_id, snapshot_date::varchar, outcome, exit_week from marts.open_deal_snapshots "
+        "where opportunity_id in ('salesforce:006O4', 'salesforce:006O5') "
+        "and snapshot_date in ('2025-04-30', '2025-06-30', '2025-09-30', '2025-12-31') order by 1, 2"
+    ) == [
+        ("salesforce:006O4", "2025-04-30", "lost", 5),
+        ("salesforce:006O4", "2025-09-30", "open", 53),
+        ("salesforce:006O4", "2025-12-31", "open", 53),
+        ("salesforce:006O5", "2025-04-30", "lost", 5),
+        ("salesforce:006O5", "2025-09-30", "lost", 5),
+    ]
+
+
+def test_an_amount_that_came_later_was_none_before(built: Build) -> None:
+    assert journey(built, "006O5", "deal_size_tier") == ("unknown",)
+    assert built.rows(
+        "select source_value, valid_from::varchar from core.segment_memberships "
+        "where dimension = 'deal_size_tier' and entity_id = 'salesforce:006O5' order by valid_from"
+    ) == [("600.00", "2025-04-20")]
+    # A deal that had its amount from the start has it from ever on.
+    assert journey(built, "006O4", "deal_size_tier") == ("Under 15,000",)
 
 
 def test_renewals_are_told_apart(built: Build) -> None:
@@ -183,4 +225,5 @@ def test_amounts_are_in_one_currency_and_probabilities_are_shares(built: Build) 
         ("salesforce:006O2", 7700.0, 0.1),
         ("salesforce:006O3", 900.0, 1.0),
         ("salesforce:006O4", 800.0, 0.9),
+        ("salesforce:006O5", 600.0, 0.0),
     ]

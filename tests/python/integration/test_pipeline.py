@@ -123,10 +123,9 @@ def test_open_pipeline_by_its_planned_quarter(built: Build) -> None:
         f"where {QUARTER} and measure = 'open' order by 1"
     )
     assert [(start, *map(float, numbers)) for start, *numbers in rows] == [
-        # Three overdue deals are due now, at 40 %; two without a date stand apart.
-        (date(2025, 4, 1), 3, 0, 3, 2, 300, 100, 120),
-        # 25 of 2,000 at 80 %; the refund, the deals without an amount or a rate count and weigh nothing.
-        (date(2025, 7, 1), 28, 3, 0, 0, 50_000, 0, 40_000),
+        # 25 of 2,000 at 80 %; the refund, the deals without an amount or a rate count and weigh nothing. The as-of date
+        # is the last of a quarter: three overdue deals are due in the next, at 40 %; two without a date stand apart.
+        (date(2025, 7, 1), 31, 3, 3, 2, 50_300, 100, 40_120),
     ]
 
 
@@ -138,11 +137,11 @@ def test_coverage_against_targets(built: Build) -> None:
     assert rows == [
         # 26,000 won + 18,000 lost + 50,000 + 300 + 100 open, against 100,000.
         (date(2025, 4, 1), "created", 94_400, 100_000, None, pytest.approx(0.944), "directional"),
-        # Three deals are too few to say anything; the target stands.
+        # No open deal can close in a quarter that is over; the target stands.
         (date(2025, 4, 1), "open", None, 20_000, None, None, "suppressed"),
         (date(2025, 4, 1), "won", 26_000, 20_000, None, pytest.approx(1.3), "directional"),
         # 3 x 10,000 EUR at 1.10 are 33,000 USD.
-        (date(2025, 7, 1), "open", 50_000, 33_000, 0, pytest.approx(50_000 / 33_000), "directional"),
+        (date(2025, 7, 1), "open", 50_300, 33_000, 0, pytest.approx(50_300 / 33_000), "directional"),
     ]
 
 
@@ -151,8 +150,8 @@ def test_weighted_pipeline_has_its_interval(built: Build) -> None:
         f"select weighted_amount, weighted_low, weighted_high from published.pipeline_coverage where {QUARTER} "
         "and measure = 'open' and period_start = '2025-07-01'"
     )
-    # 25 deals of 2,000 won at 80 %: standard error 2,000 x sqrt(25 x 0.16) = 4,000.
-    assert (weighted, low, high) == pytest.approx((40_000, 40_000 - 7_839.86, 40_000 + 7_839.86), abs=0.01)
+    # 25 deals of 2,000 won at 80 %, 3 of 100 at 40 %: variance 2,000^2 x 25 x 0.16 + 100^2 x 3 x 0.24 = 4,000.9^2.
+    assert (weighted, low, high) == pytest.approx((40_120, 40_120 - 7_841.62, 40_120 + 7_841.62), abs=0.01)
 
 
 def test_levers_against_the_users_benchmarks(built: Build) -> None:
@@ -230,8 +229,11 @@ def deals(
     )
 
 
-def velocities(warehouse: Warehouse, journeys: pa.Table, basis: str) -> dict[tuple[date, str], dict[str, Any]]:
-    warehouse.run("velocity_inputs", keep="period_grain = 'quarter'", journeys=journeys)
+def velocities(
+    warehouse: Warehouse, journeys: pa.Table, basis: str, history_starts_on: str | None = None
+) -> dict[tuple[date, str], dict[str, Any]]:
+    keep = "period_grain = 'quarter'"
+    warehouse.run("velocity_inputs", keep=keep, history_starts_on=history_starts_on, journeys=journeys)
     inputs = warehouse.table(f"select * from marts.velocity_inputs where basis = '{basis}'")
     found = pipeline_velocity(inputs, warehouse.thresholds, warehouse.caveats).to_pylist()
     return {(row["period_start"], row["segment"]): row for row in found if row["dimension"] in ("all", "lead_source")}
@@ -261,6 +263,29 @@ def test_without_losses_closed_deals_have_no_win_rate(warehouse: Warehouse) -> N
     assert closed["caveat"].startswith("No lost deal is recorded")
     # The cohort basis does not need losses.
     assert velocities(warehouse, journeys, "cohort")[date(2025, 1, 1), "all"]["win_rate"] == 1
+
+
+def test_closed_periods_begin_a_horizon_after_the_first_deal_was_opened(warehouse: Warehouse) -> None:
+    # Nothing was opened before the history starts: whatever closes in its first quarters was quick.
+    opened = [date(2025, month, 10) for month in (1, 4, 7) for _ in range(100)]
+    won = [at % 100 < 40 for at in range(300)]
+
+    def left_truncated(days: list[date], basis: str) -> dict[date, bool]:
+        found = velocities(warehouse, deals(warehouse, days, won), basis, "2025-01-01")
+        return {
+            start: row["evidence_reason"] == "left_truncated" for (start, name), row in found.items() if name == "all"
+        }
+
+    assert left_truncated(opened, "closed") == {
+        date(2025, 1, 1): True,
+        date(2025, 4, 1): True,
+        # 10 January + 180 days is 9 July, but the history starts on the 1st: 30 June.
+        date(2025, 7, 1): False,
+    }
+    assert not any(left_truncated(opened, "cohort").values())
+    # Deals that were opened half a year before are there when they close.
+    earlier = [date(2024, 6, 1), *opened[1:]]
+    assert left_truncated(earlier, "closed")[date(2025, 4, 1)] is False
 
 
 def test_deals_won_on_their_first_day_have_no_velocity(warehouse: Warehouse) -> None:

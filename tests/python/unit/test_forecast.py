@@ -272,7 +272,14 @@ def test_nothing_at_all(warehouse: Warehouse, rows: dict[str, pa.Table]) -> None
 def test_deals_that_are_won_on_their_first_day(warehouse: Warehouse, rows: dict[str, pa.Table]) -> None:
     journeys = rows["journeys"].to_pandas()
     journeys["won_date"] = journeys["opportunity_date"].where(journeys["won_date"].notna())
-    changed_rows = {**rows, "journeys": pa.Table.from_pandas(journeys, preserve_index=False)}
+    visits = rows["stage_visits"].to_pandas()
+    won = set(journeys.loc[journeys["won_date"].notna(), "opportunity_id"])
+    visits = visits[~(visits["entity_id"].isin(won) & (visits["stage"] == "opportunity"))]
+    changed_rows = {
+        **rows,
+        "journeys": pa.Table.from_pandas(journeys, preserve_index=False),
+        "stage_visits": pa.Table.from_pandas(visits, schema=rows["stage_visits"].schema, preserve_index=False),
+    }
     found = total(cells(warehouse, Company(warehouse, changed_rows, AS_OF)))
     # They never were open at the end of a day: all that is to come is new.
     assert found["evidence"] == "suppressed" or found["new_amount"] > found["open_amount"]

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 from segment_signals.pipeline.lever_signals import lever_signals
 from segment_signals.pipeline.scenarios import velocity_scenarios
-from segment_signals.pipeline.velocity import pipeline_velocity
+from segment_signals.pipeline.velocity import SUMS, pipeline_velocity
 from segment_signals.statistics.velocity import LEVERS
 
 THRESHOLDS = {
@@ -97,7 +97,7 @@ def velocity_cell(segment: str, cell: dict[str, float], **also: Any) -> dict[str
         "suppressed_reason": None,
         "suppressed_caveat": None,
         "directional_reason": None,
-        **{f"previous_{name}": None for name in ("qualified_count", "win_rate", "mean_deal_amount", "mean_cycle_days")},
+        **{f"previous_{name}": None for name in SUMS},
     }
     return {**row, **cell, **also}
 
@@ -214,18 +214,54 @@ def lever_cell(segment: str, kind: str, now: dict[str, float], before: dict[str,
 
 
 REFERENCES = [
-    ("threshold", "low_win_rate", "Low", "win_rate", "cohort", None, None, "value", "below", 0.15),
-    ("threshold", "long_cycle", "Long", "mean_cycle_days", "cohort", None, None, "value", "above", 60.0),
-    ("threshold", "few_opportunities", "Few", "qualified_count", "cohort", None, None, "value", "below", 30.0),
-    ("threshold", "declining_deal_size", "Down", "mean_deal_amount", "cohort", None, None, "change", "below", 0.0),
-    ("threshold", "flat_opportunities", "Flat", "qualified_count", "cohort", None, None, "change", "within", 0.10),
-    ("benchmark", "win_rate_benchmark", None, "win_rate", "cohort", "all", "all", "value", None, 0.40),
+    ("threshold", "low_win_rate", "Low", "win_rate", "cohort", None, None, "value", "below", 0.15, "every_segment"),
+    (
+        "threshold",
+        "long_cycle",
+        "Long",
+        "mean_cycle_days",
+        "cohort",
+        None,
+        None,
+        "value",
+        "above",
+        60.0,
+        "every_segment",
+    ),
+    ("threshold", "few_opportunities", "Few", "qualified_count", "cohort", None, None, "value", "below", 30.0, "total"),
+    (
+        "threshold",
+        "declining_deal_size",
+        "Down",
+        "typical_deal_amount",
+        "cohort",
+        None,
+        None,
+        "change",
+        "below",
+        0.0,
+        "every_segment",
+    ),
+    (
+        "threshold",
+        "flat_opportunities",
+        "Flat",
+        "qualified_count",
+        "cohort",
+        None,
+        None,
+        "change",
+        "within",
+        0.10,
+        "total",
+    ),
+    ("benchmark", "win_rate_benchmark", None, "win_rate", "cohort", "all", "all", "value", None, 0.40, None),
 ]
 REFERENCE_COLUMNS = ["comparator", "signal", "label", "lever", "basis", "dimension", "segment", "statistic"]
 
 
 def levers(*cells: dict[str, Any]) -> pd.DataFrame:
-    references = pd.DataFrame(REFERENCES, columns=[*REFERENCE_COLUMNS, "comparison", "reference_value"])
+    references = pd.DataFrame(REFERENCES, columns=[*REFERENCE_COLUMNS, "comparison", "reference_value", "applies_to"])
     found = lever_signals(
         pa.Table.from_pandas(pd.DataFrame(cells)), pa.Table.from_pandas(references), THRESHOLDS, CAVEATS
     )
@@ -275,7 +311,7 @@ def test_what_changed_is_a_signal_of_its_size(judged: pd.DataFrame) -> None:
     rate = slow.loc[("win_rate", "history", "win_rate_change")]
     assert (rate["value"], rate["reference_value"]) == pytest.approx((0.08, 0.25))
     assert (rate["difference"], rate["unit"], rate["is_signal"]) == (pytest.approx(-0.17), "difference", True)
-    amount = slow.loc[("mean_deal_amount", "history", "mean_deal_amount_change")]
+    amount = slow.loc[("typical_deal_amount", "history", "typical_deal_amount_change")]
     assert (amount["difference"], amount["unit"]) == (pytest.approx(-0.5), "relative")
     assert amount["is_signal"]
     assert slow.loc[("qualified_count", "history", "qualified_count_change"), "difference"] == pytest.approx(
@@ -287,16 +323,53 @@ def test_what_changed_is_a_signal_of_its_size(judged: pd.DataFrame) -> None:
     assert velocity["is_signal"]
 
 
+def test_a_change_has_the_sign_and_size_of_the_two_numbers_beside_it() -> None:
+    # One giant deal lifts the mean above that of the months before; the typical deal is half as large.
+    now = sums(300, [*spread(5_000, 59), 900_000], spread(30, 60))
+    whole = both_kinds("all", now, sums(4000, spread(10_000, 1000), spread(40, 1000), "earlier_"))
+    found = levers(*whole)
+    changes = found[found["reference_value"].notna() & found["value"].notna()]
+    assert {"typical_deal_amount", "typical_cycle_days"} <= set(changes["lever"])
+    assert (np.sign(changes["difference"]) == np.sign(changes["value"] - changes["reference_value"])).all()
+    amount = found.set_index("signal").loc["typical_deal_amount_change"]
+    assert amount["value"] == pytest.approx(np.exp(np.log([*spread(5_000, 59), 900_000]).mean()))
+    assert amount["difference"] == pytest.approx(amount["value"] / amount["reference_value"] - 1)
+    assert amount["low"] < amount["value"] < amount["high"] < amount["reference_value"]
+    # The mean of days plus one, less one.
+    cycle = found.set_index("signal").loc["typical_cycle_days_change"]
+    assert cycle["value"] == pytest.approx(np.exp(np.log(spread(30, 60) + 1).mean()) - 1)
+    assert not set(found.loc[found["comparator"] == "history", "lever"]) & {"mean_deal_amount", "mean_cycle_days"}
+
+
 def test_thresholds_are_passed_only_by_whole_intervals(judged: pd.DataFrame) -> None:
     slow = judged.loc["slow"]
     # 24 of 300: 8.0 % (5.4 to 11.6 %), wholly below 15 %. 80 days (64 to 99), wholly above 60.
     assert slow.loc[("win_rate", "threshold", "low_win_rate"), "is_signal"]
     assert slow.loc[("mean_cycle_days", "threshold", "long_cycle"), "is_signal"]
-    assert slow.loc[("mean_deal_amount", "threshold", "declining_deal_size"), "is_signal"]
-    # 300 in three months are 100 a month.
-    few = slow.loc[("qualified_count", "threshold", "few_opportunities")]
+    assert slow.loc[("typical_deal_amount", "threshold", "declining_deal_size"), "is_signal"]
+    # 4,040 in three months are 1,347 a month; a segment has few because it is small.
+    assert ("qualified_count", "threshold", "few_opportunities") not in slow.index
+    few = judged.loc[("all", "qualified_count", "threshold", "few_opportunities")]
     assert (few["reference_value"], few["threshold_value"], few["is_signal"]) == (90, 30, False)
     assert judged["p_value"][judged.index.get_level_values("comparator") == "threshold"].isna().all()
+
+
+def test_what_nobody_filled_in_is_no_signal() -> None:
+    slower = sums(300, spread(5_000, 24), spread(80, 24))
+    before = sums(4000, spread(10_000, 1000), spread(40, 1000), "earlier_")
+    whole = sums(4040, spread(10_000, 1008), spread(40, 1008))
+    past = sums(16_000, spread(10_000, 4000), spread(40, 4000), "earlier_")
+    names = ("slow", "unknown", "unmapped")
+    found = levers(
+        *both_kinds("all", whole, past), *(row for name in names for row in both_kinds(name, slower, before))
+    )
+    assert found.groupby("segment")["is_signal"].sum().to_dict() == {
+        "all": 2,
+        "slow": found.loc[found["segment"] == "slow", "is_signal"].sum(),
+        "unknown": 0,
+        "unmapped": 0,
+    }
+    assert found.loc[found["segment"] == "slow", "is_signal"].any()
 
 
 def test_a_benchmark_holds_for_the_segment_that_it_names(judged: pd.DataFrame) -> None:

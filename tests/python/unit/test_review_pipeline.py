@@ -171,7 +171,7 @@ def pipeline_tables() -> dict[str, pd.DataFrame]:
             {**coverage_row("open", Q3, 9e6, None, **open_rows), "dimension": "region", "segment": "EMEA"},
         ],
         "lever_signals": [
-            lever_row("mean_cycle_days"),
+            lever_row("typical_cycle_days"),
             lever_row("win_rate", unit="difference", value=0.3, low=0.27, high=0.34, reference_value=0.25,
                       difference=0.05, difference_low=0.01, difference_high=0.09, q_value=0.01, is_signal=True),
             lever_row("mean_cycle_days", dimension="region", segment="EMEA", comparator="threshold",
@@ -260,8 +260,9 @@ def test_the_backtest_counts_what_fell_into_the_range(facts: Facts) -> None:
     backtest = shown(forecast.view(facts, pipeline_tables()))["backtest"]
     assert plain(backtest["finding"]) == (
         "Repeated at earlier dates from what was known then, the forecast was off by 4 % for a month (floor 12 %), 4 % "
-        "for a quarter (floor 12 %), 4 % for 60 days (floor 12 %) on average; 21 of 24 outcomes fell into the 80 % "
-        "range."
+        "for a quarter (floor 12 %), 4 % for 60 days (floor 12 %) on average; outcomes in the 80 % range: 7 of 8 for a "
+        "month, 7 of 8 for a quarter, 7 of 8 for 60 days. Where the error is below its floor, the origins are too few "
+        "to tell the two apart."
     )
     assert (
         plain(backtest["panels"][0]["finding"])
@@ -356,10 +357,10 @@ def test_a_lever_is_higher_only_as_a_signal(facts: Facts) -> None:
     ((basis, rows),) = signals["rows"]
     assert basis == "closed"
     assert [(row["name"], plain(row["change"]), row["said"].word) for row in rows] == [
-        ("Win rate", "+5.0 points", "higher"), ("Mean cycle", "+10 %", "no clear difference"),
+        ("Win rate", "+5.0 points", "higher"), ("Typical cycle (geometric mean)", "+10 %", "no clear difference"),
     ]  # fmt: skip
     # An interval that excludes 0 is no signal where the whole page is tested.
-    alone = lever_row("mean_cycle_days", difference_low=0.01)
+    alone = lever_row("typical_cycle_days", difference_low=0.01)
     assert levers.reading(alone).word == "no clear difference"
 
 

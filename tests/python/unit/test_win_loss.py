@@ -12,6 +12,7 @@ from segment_signals.pipeline.win_loss_patterns import win_loss_patterns
 
 THRESHOLDS = {"maximum_half_width": 0.10, "false_discovery_rate": 0.05, "practical_floor_rate": 0.03}
 CAVEATS = {
+    "closed_deals_only": "Closed deals only",
     "insufficient_sample": "Too few",
     "incomplete_data": "Incomplete",
     "missing_reasons": "Reasons are missing",
@@ -200,3 +201,10 @@ def test_no_rows_give_a_table_with_its_types() -> None:
     empty = inputs(REASON, [{}]).slice(0, 0)
     assert win_loss(empty, THRESHOLDS, CAVEATS).num_rows == 0
     assert win_loss_patterns(inputs(PATTERN, [{}]).slice(0, 0), THRESHOLDS, CAVEATS).num_rows == 0
+
+
+def test_a_rate_of_closed_deals_says_so_where_nothing_else_is_said() -> None:
+    [plain] = patterns({})
+    assert (plain["evidence"], plain["caveat"]) == ("reportable", "Closed deals only")
+    [late] = patterns({"directional_reason": "incomplete_data", "caveat_key": "recorded_late"})
+    assert late["caveat"] == CAVEATS["recorded_late"]
