@@ -163,7 +163,8 @@ def churn_models(
     on = registry.number_of(as_of)
     horizon = int(parameters["churn_horizon_days"])
     rules = replace(Rules.of(thresholds), minimum_entities=int(parameters["churn_minimum_customers"]))
-    known = landmarks.where(~landmarks.flag("has_given_notice") & (landmarks.at + horizon <= on))
+    # The mart leaves the outcome NULL until nothing can replace a loss of the window any more.
+    known = landmarks.where(~landmarks.flag("has_given_notice") & ~np.isnan(landmarks.number("outcome")))
     examples = known.examples()
     trained = train(examples, known.features, horizon, on, rules, panel=True)
     closed = examples.take(trained.closed)
