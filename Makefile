@@ -44,6 +44,7 @@ bench: .venv/installed
 	$(BIN)/python bench/core_scale.py
 	$(BIN)/python bench/pipeline_scale.py
 	$(BIN)/python bench/forecast_scale.py
+	$(BIN)/python -m bench.retention_scale
 
 # The simulation study: every method against worlds whose truth is known; and the demo beside its planted truth.
 certify: .venv/installed

@@ -1,10 +1,12 @@
 """The signal `revenue_retention`: gross, net and logo retention of each cell, with intervals and evidence."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from segment_signals.funnel.cells import CELL_FIELDS, EVIDENCE_FIELDS, numbers, table, with_evidence
 from segment_signals.statistics.arrays import Bools, Floats, Integers, ratio
@@ -70,11 +72,11 @@ def revenue_retention(
         basis="arr",
         currency=currency,
         grr=gross,
-        grr_low=np.fmin(limits["gross_low"], gross),
-        grr_high=np.fmax(limits["gross_high"], gross),
+        grr_low=np.minimum(limits["gross_low"], gross),
+        grr_high=np.maximum(limits["gross_high"], gross),
         nrr=net,
-        nrr_low=np.fmin(limits["net_low"], net),
-        nrr_high=np.fmax(limits["net_high"], net),
+        nrr_low=np.minimum(limits["net_low"], net),
+        nrr_high=np.maximum(limits["net_high"], net),
         logo_retention=logos,
         logo_low=logo_limits.low,
         logo_high=logo_limits.high,
@@ -96,26 +98,53 @@ def revenue_retention(
 def cell_limits(cells: pd.DataFrame, accounts: pa.Table, is_shown: Bools) -> dict[str, Floats]:
     """Limits of each cell from its customers, by name, shape (k,); NaN where it is not shown."""
     found = {name: np.full(len(cells), np.nan) for name in ("gross_low", "gross_high", "net_low", "net_high")}
-    opening = accounts["opening_arr_amount"].cast(pa.float64()).to_numpy()
-    rows = np.flatnonzero(opening > 0)
-    if not len(rows):
+    opened = accounts.filter(pc.greater(accounts["opening_arr_amount"], 0))
+    if not opened.num_rows:
         return found
-    columns = accounts.take(pa.array(rows))
-    opening, closing = opening[rows], columns["closing_arr_amount"].cast(pa.float64()).to_numpy()
-    order = np.argsort(columns["account_id"].to_numpy(zero_copy_only=False).astype(str), kind="stable")
-    windows = columns.select(WINDOW).to_pandas()
+    opening, closing = (
+        np.asarray(opened[f"{name}_arr_amount"].cast(pa.float64()).to_numpy(), dtype=np.float64)
+        for name in ("opening", "closing")
+    )
+    # In the order of their ids, so that the same customers always get the same weights.
+    order = np.argsort(_ranks(opened["account_id"])[0], kind="stable")
+    window, windows = np.zeros(opened.num_rows, dtype=np.int64), np.zeros(len(cells), dtype=np.int64)
+    for name in WINDOW:
+        code, values = _ranks(opened[name].cast(pa.string()))
+        known = {value: at for at, value in enumerate(values)}
+        window = window * len(values) + code
+        windows = windows * len(values) + np.array([known.get(str(value), -(10**9)) for value in _texts(cells[name])])
     for dimension in cells["dimension"].unique():
-        names: Sequence[str] = [*WINDOW, *([] if dimension == "all" else ["segment"])]
-        own = windows if dimension == "all" else windows.assign(segment=columns[dimension].to_pandas())
-        wanted = cells.assign(cell=np.arange(len(cells)))[(cells["dimension"] == dimension).to_numpy() & is_shown]
-        cell: Integers = (
-            own.merge(wanted[[*names, "cell"]], how="left", on=list(names), validate="many_to_one")["cell"]
-            .fillna(-1)
-            .to_numpy(dtype=np.int64)
-        )
-        mine = order[cell[order] >= 0]
-        at, codes = np.unique(cell[mine], return_inverse=True)
-        limits = retention_intervals(opening[mine], closing[mine], codes.astype(np.int64), len(at))
-        for name, values in found.items():
-            values[at] = getattr(limits, name)
+        code, values = (np.zeros(1, dtype=np.int64), ["all"]) if dimension == "all" else _ranks(opened[dimension])
+        known = {value: at for at, value in enumerate(values)}
+        rows = np.flatnonzero((cells["dimension"] == dimension).to_numpy() & is_shown)
+        segment = np.array([known.get(str(value), -1) for value in cells["segment"].iloc[rows]], dtype=np.int64)
+        keys = windows[rows] * len(values) + segment
+        rows, keys = rows[(segment >= 0) & (keys >= 0)], keys[(segment >= 0) & (keys >= 0)]
+        if not len(rows):
+            continue
+        own = window * len(values) + code
+        sorted_keys = np.argsort(keys, kind="stable")
+        place = np.minimum(np.searchsorted(keys[sorted_keys], own), len(keys) - 1)
+        cell = np.where(keys[sorted_keys][place] == own, sorted_keys[place], -1)[order]
+        mine = order[cell >= 0]
+        limits = retention_intervals(opening[mine], closing[mine], cell[cell >= 0], len(rows))
+        for name, limit in found.items():
+            limit[rows] = getattr(limits, name)
     return found
+
+
+def _texts(column: "pd.Series[Any]") -> list[str]:
+    """Values as text; days as ISO dates."""
+    return [value.isoformat()[:10] if hasattr(value, "isoformat") else str(value) for value in column]
+
+
+def _ranks(column: pa.ChunkedArray) -> tuple[Integers, list[str]]:
+    """Codes (n,) of a column of text in the order of its values, and the values."""
+    encoded = column.combine_chunks().dictionary_encode()
+    if isinstance(encoded, pa.ChunkedArray):
+        encoded = encoded.combine_chunks()
+    values = encoded.dictionary.to_pylist()
+    order = sorted(range(len(values)), key=lambda at: values[at])
+    rank = np.empty(len(values), dtype=np.int64)
+    rank[order] = np.arange(len(values))
+    return rank[encoded.indices.to_numpy(zero_copy_only=False).astype(np.int64)], [values[at] for at in order]

@@ -1,6 +1,7 @@
 """Retained revenue: ratios of sums over customers, with bootstrap intervals by customer."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
@@ -45,16 +46,20 @@ def retention_intervals(
     limits = np.full((4, cells), np.nan)
     order = np.argsort(cell, kind="stable")
     bounds = np.searchsorted(cell[order], np.arange(cells + 1))
-    rng = np.random.Generator(np.random.PCG64(seed))
-    largest = min(int(np.diff(bounds).max(initial=0)) + 2, LARGEST_SAMPLE)
-    # A column per customer, whatever the size of the largest cell: no cell's limits hang on another one.
-    weights = rng.poisson(1.0, (LARGEST_SAMPLE, DRAWS)).T[:, :largest].astype(np.float64)
+    weights = _weights(seed)
     for at in range(cells):
         rows = order[bounds[at] : bounds[at + 1]]
         if len(rows):
             pool = _pool(opening[rows], closing[rows])
-            limits[:, at] = _limits(weights[:, : pool.shape[1]] @ pool.T)
+            limits[:, at] = _limits(pool @ weights[: pool.shape[1]])
     return Retention(*limits)
+
+
+@lru_cache(maxsize=2)
+def _weights(seed: int) -> Floats:
+    """Weights of each customer in each draw, shape (LARGEST_SAMPLE, DRAWS): those of a place are always the same."""
+    rng = np.random.Generator(np.random.PCG64(seed))
+    return rng.poisson(1.0, (LARGEST_SAMPLE, DRAWS)).astype(np.float64)
 
 
 def _pool(opening: Floats, closing: Floats) -> Floats:
@@ -70,8 +75,7 @@ def _pool(opening: Floats, closing: Floats) -> Floats:
 
 
 def _limits(sums: Floats) -> Floats:
-    """Quantiles of the two ratios over the draws, shape (4,)."""
-    drawn = sums[sums[:, 0] > 0]
-    gross, net = drawn[:, 1] / drawn[:, 0], drawn[:, 2] / drawn[:, 0]
-    found: Floats = np.concatenate([np.quantile(gross, [0.025, 0.975]), np.quantile(net, [0.025, 0.975])])
+    """Quantiles of the two ratios over the draws, shape (4,), from the sums of each draw, shape (3, DRAWS)."""
+    drawn = sums[:, sums[0] > 0]
+    found: Floats = np.quantile(drawn[1:] / drawn[0], [0.025, 0.975], axis=1).T.ravel()
     return np.clip(found, 0.0, [1.0, 1.0, np.inf, np.inf])
