@@ -80,9 +80,7 @@ def unit_economics(
         "ltv_to_cac": (ratio(ltv, cac), np.sqrt(count_error**2 + mean_error**2 + life_error**2)),
     }
     found = [
-        _judged(
-            cells, metric, *values[metric], horizon if metric.startswith("ltv") else None, cap, thresholds, caveats
-        )
+        _judged(cells, metric, *values[metric], horizon if metric.startswith("ltv") else None, cap, thresholds, caveats)
         for metric in METRICS
     ]
     return table(pd.concat(found, ignore_index=True).assign(currency=currency), SCHEMA)

@@ -375,7 +375,9 @@ def _risk(
                 words.percent(v) + f"{NBSP}%" if kind == "rate" else f"{v:.2f}".replace("-", words.MINUS)
                 for v in values
             ]
-            rows.append((label.format(share=share), told[0], f"{told[1]} to {told[2]}", words.count(measured[name]["n"])))
+            rows.append(
+                (label.format(share=share), told[0], f"{told[1]} to {told[2]}", words.count(measured[name]["n"]))
+            )
     bands = []
     for band in ("high", "medium", "low"):
         own = risks[risks["risk_band"] == band]

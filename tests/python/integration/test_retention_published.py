@@ -8,7 +8,7 @@ from conftest import Build, dataset
 
 CUSTOMERS = [f"c{at:02d}" for at in range(40)]
 OLD = [f"o{at:02d}" for at in range(25)]
-OTHERS = ["half", "chain", "event", "back", "odd"]
+OTHERS = ["half", "chain", "event", "back", "odd", "gap"]
 SUBSCRIPTIONS = ["id,account,interval,currency,quantity,mrr,from,to,cancelled"]
 
 
@@ -39,6 +39,9 @@ subscribe("chain", "100", "2024-03-15", "2024-04-15")
 subscribe("event", "100", "2024-01-15", "2024-06-20")
 subscribe("back", "100", "2024-01-15", "2024-09-10")
 subscribe("odd", "100", "2024-01-15", "2024-09-10")
+# Its first end is told as the last day, so that a day lies between.
+subscribe("gap", "100", "2024-01-15", "2024-05-10")
+subscribe("gap", "100", "2024-05-11", "2024-09-10")
 EVENTS = """\
 id,account,day,returned
 e1,event,2024-05-25,no
@@ -125,8 +128,7 @@ FILES = {
     "definitions/spend_channels.csv": "channel,dimension,segment,valid_from,comment\n"
     "paid,industry,Tech,2000-01-01,\nfair,industry,Bank,2000-01-01,\n",
 }
-MODELS = ("revenue_retention", "retention_cohorts", "churn_features", "unit_economics", "unmapped_labels",
-          )  # fmt: skip
+MODELS = ("revenue_retention", "retention_cohorts", "churn_features", "unit_economics", "unmapped_labels")
 
 
 @pytest.fixture(scope="module")
@@ -185,3 +187,81 @@ def test_features_are_what_was_known_on_the_day(build: Build) -> None:
         ("c12", date(2024, 11, 30), 0, 0, 0, None),
         ("c12", date(2024, 12, 31), 0, 0, 0, None),
     ]
+
+
+def test_what_is_published_of_the_last_quarter(build: Build) -> None:
+    """36 of 40 are known at both ends: 34 of them are left, with 32 x 100 + 150 + 50; what grew pays for no loss in GRR.
+
+    The four whose amount is unknown at the end are no churn: they are counted, and make the cell directional.
+    """
+    ((counts, amounts, rates, evidence),) = build.rows(
+        """
+        select
+            (n, churned_count, excluded_count, closing_count),
+            (opening_arr_amount, expansion_amount, contraction_amount, churn_amount, closing_arr_amount),
+            (grr, nrr, logo_retention),
+            (evidence, evidence_reason)
+        from signals.revenue_retention
+        where dimension = 'all' and period_grain = 'quarter' and period_start = '2024-10-01' and window_name = 'period'
+        """
+    )
+    assert counts == (36, 2, 4, 34)
+    assert [str(amount) for amount in amounts] == ["43200.00", "600.00", "600.00", "2400.00", "40800.00"]
+    assert rates == pytest.approx((3350 / 3600, 34 / 36, 34 / 36))
+    assert evidence == ("directional", "incomplete_data")
+
+
+def test_an_unknown_amount_ends_no_survival(build: Build) -> None:
+    rows = build.rows(
+        "select account_id, churned_month from marts.cohort_customers where account_id in ('c00', 'c04') order by all"
+    )
+    assert rows == [("c00", 10), ("c04", None)]
+
+
+def test_the_bridge_goes_on_where_an_amount_is_unknown(build: Build) -> None:
+    """What a window leaves out at its end is left out, or known again, when the next one opens: nothing vanishes."""
+    rows = build.rows(
+        "select period_start, closing_arr_amount + excluded_closing_arr_amount, "
+        "opening_arr_amount + excluded_opening_arr_amount from marts.revenue_retention_facts "
+        "where dimension = 'all' and period_grain = 'month' and window_name = 'period' "
+        "and period_start >= '2024-11-01' order by period_start"
+    )
+    assert rows == [
+        (date(2024, 11, 1), Decimal("40800.00"), Decimal("48000.00")),
+        (date(2024, 12, 1), Decimal("40800.00"), Decimal("40800.00")),
+    ]
+
+
+def test_customers_from_before_the_history_are_in_no_curve_of_all(build: Build) -> None:
+    """Only of those who stayed is it known: 25 of March 2022 would survive 27 months for certain."""
+    ((size, oldest),) = build.rows(
+        "select max(customer_count), max(age_months) from signals.retention_cohorts "
+        "where dimension = 'all' and period_grain = 'all'"
+    )
+    assert (size, oldest) == (46, 11)
+    assert build.rows(
+        "select distinct evidence_reason from signals.retention_cohorts "
+        "where dimension = 'all' and period_grain = 'quarter' and period_start < '2024-01-01'"
+    ) == [("left_truncated",)]
+
+
+def test_revenue_of_cohorts_is_judged_by_those_followed(build: Build) -> None:
+    rows = build.rows(
+        "select n, followed_count, evidence from signals.retention_cohorts "
+        "where dimension = 'all' and period_grain = 'all' and age_months = 11"
+    )
+    assert rows == [(42, 42, "directional")]
+
+
+def test_spend_without_a_segment_is_named_and_none_is_nought(build: Build) -> None:
+    assert build.rows("select kind, label, record_count from core.unmapped_labels where kind = 'spend channel'") == [
+        ("spend channel", "display", 20)
+    ]
+    rows = build.rows(
+        "select segment, spend_amount from marts.unit_economics_inputs where period_start = '2024-01-01' order by segment"
+    )
+    assert rows == [("Bank", Decimal("0.00")), ("Tech", Decimal("1000.00")), ("all", Decimal("2000.00"))]
+
+
+def test_a_gap_of_one_day_is_told(build: Build) -> None:
+    assert build.rows("select account_id from core.subscriptions where is_after_one_day") == [("gap",)]
