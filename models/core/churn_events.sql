@@ -50,8 +50,9 @@ linked as (
         account_links.account_id,
         dated.reason,
         dated.is_reactivation,
-        (dated.refund_amount * {{ reporting_rate('dated.amount_currency', 'dated.reporting_currency') }})::decimal(18, 2)
-            as refund_amount,
+        (
+            dated.refund_amount * {{ reporting_rate('dated.amount_currency', 'dated.reporting_currency') }}
+        )::decimal(18, 2) as refund_amount,
         account_links.account_id is null as is_missing_account,
         dated.account_id is not null and account_links.account_id is null as is_unknown_reference,
         ended.churn_event_id is null as is_without_end,

@@ -311,7 +311,7 @@ def _lookup(labels: dict[int, str]) -> str:
 
 def _svg(chart: alt.LayerChart | alt.FacetChart, *, label: str, prefix: str, height: int) -> str:
     sized = chart.properties(width=WIDTH, height=height, autosize=alt.AutoSizeParams(type="fit", contains="padding"))
-    spec = sized.to_dict()
+    spec = sized.to_dict(validate=False)  # a schema check of every mark costs more than the drawing
     spec["config"] = {
         "aria": False,
         "background": None,
