@@ -17,8 +17,8 @@ def subscribe(account: str, mrr: str, start: str, end: str = "", cancelled: str 
     SUBSCRIPTIONS.append(f"s{len(SUBSCRIPTIONS)},{account},month,USD,1,{mrr},{start},{end},{cancelled}")
 
 
-# The last quarter of 2024: two leave, one grows by 50, one shrinks by 50, of four nobody knows what they pay, the others
-# stay. All pay 100 a month when it opens.
+# The last quarter of 2024: two leave, one grows by 50, one shrinks by 50, of four nobody knows what they pay, the
+# others stay. All pay 100 a month when it opens.
 AFTER = {"c00": None, "c01": None, "c02": "150", "c03": "50", "c04": "", "c05": "", "c06": "", "c07": ""}
 for customer in CUSTOMERS:
     subscribe(customer, "100", "2024-01-15", "2024-11-10" if customer in AFTER else "")
@@ -190,7 +190,7 @@ def test_features_are_what_was_known_on_the_day(build: Build) -> None:
 
 
 def test_what_is_published_of_the_last_quarter(build: Build) -> None:
-    """36 of 40 are known at both ends: 34 of them are left, with 32 x 100 + 150 + 50; what grew pays for no loss in GRR.
+    """36 of 40 are known at both ends: 34 of them are left, with 32 x 100 + 150 + 50; growth pays for no loss.
 
     The four whose amount is unknown at the end are no churn: they are counted, and make the cell directional.
     """
@@ -258,7 +258,8 @@ def test_spend_without_a_segment_is_named_and_none_is_nought(build: Build) -> No
         ("spend channel", "display", 20)
     ]
     rows = build.rows(
-        "select segment, spend_amount from marts.unit_economics_inputs where period_start = '2024-01-01' order by segment"
+        "select segment, spend_amount from marts.unit_economics_inputs "
+        "where period_start = '2024-01-01' order by segment"
     )
     assert rows == [("Bank", Decimal("0.00")), ("Tech", Decimal("1000.00")), ("all", Decimal("2000.00"))]
 
