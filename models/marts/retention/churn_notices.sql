@@ -25,11 +25,12 @@ parameters as (
 ),
 
 -- What the whole account paid before the days about the end (or when the subscription started, if that is later), and
--- what it pays after them: one new subscription replaces no more than its own amount, however many ended.
+-- what it pays on the day of the end or after them, whichever is more: one new subscription replaces no more than its own amount, however many ended.
 stops as (
     select
         subscriptions.account_id,
         subscriptions.subscription_id,
+        subscriptions.stopped_date,
         greatest(subscriptions.started_date, subscriptions.stopped_date - parameters.replacement_days - 1)
             as before_date,
         subscriptions.stopped_date + parameters.replacement_days as after_date
@@ -58,7 +59,16 @@ around as (
                     then beside.mrr_amount
                 else 0
             end
-        ) as mrr_after
+        ) as mrr_after,
+        sum(
+            case
+                when
+                    beside.started_date <= stops.stopped_date
+                    and coalesce(beside.stopped_date > stops.stopped_date, true)
+                    then beside.mrr_amount
+                else 0
+            end
+        ) as mrr_on
     from stops
     inner join subscriptions as beside on stops.account_id = beside.account_id
     group by stops.subscription_id
@@ -85,8 +95,8 @@ select
     coalesce(events.churn_date, subscriptions.told_date) as notice_date,
     case when events.churn_date is not null then 'churn_event' else 'subscription' end as notice_rule,
     subscriptions.subscription_id,
-    (around.mrr_before - around.mrr_after)::decimal(18, 2) as lost_mrr_amount
+    (around.mrr_before - greatest(around.mrr_on, around.mrr_after))::decimal(18, 2) as lost_mrr_amount
 from subscriptions
 inner join around on subscriptions.subscription_id = around.subscription_id
 left join events on subscriptions.subscription_id = events.subscription_id
-where around.mrr_before > around.mrr_after
+where around.mrr_before > greatest(around.mrr_on, around.mrr_after)

@@ -165,9 +165,11 @@ def _judged(
     result = with_evidence(result, suppressed, directional, caveats)
     result.loc[suppressed == "not_applicable", "caveat"] = caveats["spend_not_by_segment"]
     if horizon is not None:
-        is_told = result["evidence_reason"].eq("incomplete_data") & result["evidence"].eq("directional")
-        told = pd.Series([f"Counts {months:.0f} of {cap} months" for months in horizon], index=result.index)
-        result["caveat"] = result["caveat"].where(~(is_told & is_short), told)
+        is_told = result["evidence"].eq("directional") & is_short
+        told = pd.Series([f"counts {months:.0f} of {cap} months" for months in horizon], index=result.index)
+        also = result["caveat"] + "; " + told
+        told = also.where(result["evidence_reason"] != "incomplete_data", told.str.capitalize())
+        result["caveat"] = result["caveat"].where(~is_told, told)
     is_open = result["evidence"].eq("directional") & (directional == "too_early")
     result.loc[is_open, "caveat"] = caveats["period_not_over"]
     return result

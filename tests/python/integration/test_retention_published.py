@@ -235,19 +235,19 @@ def test_the_bridge_goes_on_where_an_amount_is_unknown(build: Build) -> None:
 def test_customers_from_before_the_history_are_in_no_curve_of_all(build: Build) -> None:
     """Only of those who stayed is it known: 25 of March 2022 would survive 27 months for certain."""
     ((size, oldest),) = build.rows(
-        "select max(customer_count), max(age_months) from signals.retention_cohorts "
+        "select max(customer_count), max(age_months) from marts.retention_cohorts "
         "where dimension = 'all' and period_grain = 'all'"
     )
     assert (size, oldest) == (46, 11)
     assert build.rows(
-        "select distinct evidence_reason from signals.retention_cohorts "
+        "select distinct evidence_reason from marts.retention_cohorts "
         "where dimension = 'all' and period_grain = 'quarter' and period_start < '2024-01-01'"
     ) == [("left_truncated",)]
 
 
 def test_revenue_of_cohorts_is_judged_by_those_followed(build: Build) -> None:
     rows = build.rows(
-        "select n, followed_count, evidence from signals.retention_cohorts "
+        "select n, followed_count, evidence from marts.retention_cohorts "
         "where dimension = 'all' and period_grain = 'all' and age_months = 11"
     )
     assert rows == [(42, 42, "directional")]
