@@ -18,6 +18,8 @@ from segment_signals.retention.churn import (
 )
 from segment_signals.retention.contrasts import retention_contrasts, retention_patterns
 from segment_signals.retention.unit_economics import _lives, unit_economics
+from segment_signals.review import retention as review_retention
+from segment_signals.review.words import Period
 from segment_signals.statistics.retention import retention_intervals
 from segment_signals.statistics.survival import restricted_mean
 
@@ -364,3 +366,71 @@ def test_renewal_strata() -> None:
         "renewal later",
         "renewal unknown",
     ]
+
+
+def test_the_page_says_a_pattern_of_its_own_period_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(review_retention, "term", lambda *told: told[-1])
+    row = {
+        "period": Period("quarter", date(2025, 7, 1)),
+        "pattern": "wins_well_retains_badly",
+        "dimension": "team",
+        "segment": "sales_led",
+        "evidence": "reportable",
+        "caveat": None,
+        "win_difference": 0.1,
+        "retention_difference": -0.2,
+        "retention_low": -0.3,
+        "retention_high": -0.1,
+    }
+    facts_of: Any = None
+    ((_, text),) = review_retention._patterns(facts_of, [row], Period("quarter", date(2025, 7, 1)))
+    assert text.startswith("Sales led: its win rate is higher than the rest's by 10.0 points")
+    assert review_retention._patterns(facts_of, [row], Period("quarter", date(2025, 10, 1))) == []
+    assert review_retention._patterns(facts_of, [row], None) == []
+
+
+def test_the_page_says_once_and_plainly_that_there_is_no_list() -> None:
+    caveat = "Out of time the model is not above the base rate: log loss skill -0.016."
+    risks = pd.DataFrame(
+        {"risk_band": [None, None], "probability": [np.nan, np.nan], "caveat": [caveat, "It has given notice already"]}
+    )
+    registry = pd.DataFrame([{"model_name": "churn_risk", "status": "refused", "reason": "no_skill", "caveat": caveat}])
+    measured = {"base_rate": 200, "precision_at_capacity": 20, "revenue_captured": 9, "revenue_captured_by_chance": 9}
+    quality = pd.DataFrame(
+        [
+            {
+                "model_name": "churn_risk",
+                "dimension": "all",
+                "segment": "all",
+                "metric": metric,
+                "value": 0.1,
+                "low": 0.05,
+                "high": 0.2,
+                "n": n,
+            }
+            for metric, n in measured.items()
+        ]
+    )
+    told = review_retention._risk(risks, quality, registry)
+    assert told is not None
+    assert told["sentence"].startswith("No risk list today: on later months")
+    assert told["reasons"] == [("It has given notice already", "1")]
+    labels = [row[0] for row in told["rows"]]
+    assert any("10\N{NO-BREAK SPACE}% of them" in label for label in labels)
+    assert any("by chance" in label for label in labels)
+
+
+def test_the_bridge_of_the_page_adds_up() -> None:
+    amounts = {"new_amount": 30, "expansion_amount": 5, "reactivation_amount": 1, "contraction_amount": 4}
+    row = {
+        "period": Period("quarter", date(2025, 7, 1)),
+        "currency": "USD",
+        "opening_arr_amount": 100,
+        **amounts,
+        "churn_amount": 12,
+        "closing_arr_amount": 120,
+    }
+    found = review_retention._bridge(row)
+    assert found is not None
+    values = [float(text.replace(",", "")) for _, text in found["lines"]]
+    assert sum(values[:-1]) == values[-1] == 120
