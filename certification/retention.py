@@ -92,7 +92,7 @@ def _told(warehouse: Warehouse, opening: Floats, closing: Floats, n: int) -> pa.
     has_left = (closing == 0).astype(np.float64)
     counts = {
         "churned_count": sums(has_left),
-        **{f"{kind}_count": np.zeros(cells) for kind in ("expanded", "contracted", "new", "reactivated")},
+        **{f"{kind}_count": np.zeros(cells) for kind in ("expanded", "contracted", "new", "reactivated", "excluded")},
         "opening_count": np.full(cells, n),
         "closing_count": n - sums(has_left),
     }

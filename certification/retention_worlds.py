@@ -185,13 +185,16 @@ def _usage(
 
 
 EMPTY = {
-    "support_tickets": "account_id varchar, submitted_at timestamp, is_escalated boolean, satisfaction_score double, "
+    "support_tickets": "account_id varchar, submitted_at timestamp, closed_at timestamp, is_escalated boolean, "
+    "satisfaction_score double, "
     "is_disqualified boolean, is_before_account boolean",
     "survey_responses": "account_id varchar, responded_date date, score double, is_disqualified boolean, "
     "is_out_of_scale boolean",
-    "payments": "account_id varchar, due_date date, status varchar, is_disqualified boolean, is_refund boolean",
+    "payments": "account_id varchar, due_date date, paid_date date, status varchar, source_amount decimal(18, 2), "
+    "is_disqualified boolean, is_refund boolean",
     "activities": "account_id varchar, occurred_date date, is_disqualified boolean, is_completed boolean",
-    "churn_events": "account_id varchar, churn_date date, is_disqualified boolean, is_missing_account boolean",
+    "churn_events": "account_id varchar, churn_date date, is_reactivation boolean, is_disqualified boolean, "
+    "is_missing_account boolean",
     "campaign_spend": "channel varchar, spend_amount decimal(18, 2), spend_date date, is_disqualified boolean, "
     "is_negative_amount boolean",
     "segment_memberships": "dimension varchar, attribute varchar, entity_id varchar, segment varchar, "

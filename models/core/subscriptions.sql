@@ -92,6 +92,11 @@ compared as (
             order by started_date, subscription_id
             rows between unbounded preceding and 1 preceding
         ) as is_after_gap,
+        started_date = max(coalesce(ended_date, date '9999-12-31')) over (
+            partition by account_id
+            order by started_date, subscription_id
+            rows between unbounded preceding and 1 preceding
+        ) + 1 as is_after_one_day,
         source_currency <> lag(source_currency) over (
             partition by account_id order by started_date, subscription_id
         ) as is_currency_change
@@ -107,6 +112,7 @@ select
     counted.*,
     coalesce(compared.is_overlapping, false) as is_overlapping,
     coalesce(compared.is_after_gap, false) as is_after_gap,
+    coalesce(compared.is_after_one_day, false) as is_after_one_day,
     coalesce(compared.is_currency_change, false) as is_currency_change
 from counted
 left join compared on counted.source = compared.source and counted.subscription_id = compared.subscription_id

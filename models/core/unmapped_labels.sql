@@ -16,6 +16,15 @@ segment_memberships as (
     select * from {{ ref('segment_memberships') }}
 ),
 
+campaign_spend as (
+    select * from {{ ref('campaign_spend') }}
+),
+
+-- What is spent on a channel without a segment is in the total alone.
+spend_channels as (
+    select * from {{ ref('spend_channels') }}
+),
+
 unioned as (
     select
         entity || ' stage history' as kind,
@@ -56,6 +65,15 @@ unioned as (
     from segment_memberships
     where segment = 'unmapped'
     group by dimension, source_value
+    union all
+    select
+        'spend channel' as kind,
+        campaign_spend.channel as label,
+        count(*) as record_count
+    from campaign_spend
+    left join spend_channels on lower(trim(campaign_spend.channel)) = lower(trim(spend_channels.channel))
+    where spend_channels.channel is null and not campaign_spend.is_disqualified and campaign_spend.channel is not null
+    group by campaign_spend.channel
 ),
 
 minimum as (

@@ -584,7 +584,8 @@ bridge_observations as (
                 current_window.window_name = 'period' and not current_window.is_unfinished
                 and {{ period_end('current_window.period_grain', 'current_window.period_start') }}
                 <= run_context.as_of_date
-                and coalesce(next_window.opening_arr_amount, 0) <> current_window.closing_arr_amount
+                and coalesce(next_window.opening_arr_amount + next_window.excluded_opening_arr_amount, 0)
+                <> current_window.closing_arr_amount + current_window.excluded_closing_arr_amount
             )
         ) as defect_count,
         'cells of recurring revenue do not add up' as detail

@@ -18,7 +18,7 @@ select
     churn_risk.arr_amount,
     churn_risk.probability,
     churn_risk.risk_band,
-    churn_risk.expected_loss_amount,
+    churn_risk.arr_at_risk_amount,
     churn_risk.days_to_renewal,
     churn_risk.renewal_stratum,
     churn_risk.model_version,

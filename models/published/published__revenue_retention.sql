@@ -36,6 +36,7 @@ select
     revenue_retention.new_count,
     revenue_retention.reactivated_count,
     revenue_retention.closing_count,
+    revenue_retention.excluded_count,
     revenue_retention.grr,
     revenue_retention.grr_low,
     revenue_retention.grr_high,

@@ -21,6 +21,11 @@ churn_notices as (
     select * from {{ ref('churn_notices') }}
 ),
 
+churn_events as (
+    select * from {{ ref('churn_events') }}
+    where not is_disqualified and not is_missing_account and not coalesce(is_reactivation, false)
+),
+
 run_context as (
     select * from {{ ref('run_context') }}
 ),
@@ -28,6 +33,7 @@ run_context as (
 parameters as (
     select
         max(value) filter (where parameter = 'churn_horizon_days')::integer as horizon_days,
+        max(value) filter (where parameter = 'churn_replacement_days')::integer as replacement_days,
         max(value) filter (where parameter = 'churn_history_months')::integer as history_months
     from {{ ref('retention_parameters') }}
 ),
@@ -38,7 +44,6 @@ landmarks as (
         customer_months.closing_date as landmark_date,
         customer_months.month_start,
         customer_months.closing_mrr_amount,
-        customer_months.seat_count,
         lag(customer_months.closing_mrr_amount, 3) over account_months as earlier_mrr_amount,
         customer_months.closing_date = run_context.as_of_date as is_current
     from customer_months
@@ -115,23 +120,36 @@ noticed as (
             and kept.landmark_date < churn_notices.notice_date
             and kept.landmark_date + parameters.horizon_days >= churn_notices.notice_date
     group by kept.account_id, kept.landmark_date
+),
+
+-- A customer said that it leaves, and it is too early to see whether a subscription ends.
+told as (
+    select distinct
+        kept.account_id,
+        kept.landmark_date
+    from kept
+    cross join parameters
+    inner join churn_events
+        on
+            kept.account_id = churn_events.account_id
+            and kept.landmark_date >= churn_events.churn_date
+            and kept.landmark_date - parameters.replacement_days <= churn_events.churn_date
 )
 
--- Whose window is not over has no label.
+-- Whose window is not over has no label, nor has one whose losses may still be replaced.
 select
     kept.account_id,
     kept.landmark_date,
     kept.month_start,
     kept.is_current,
-    kept.landmark_date + parameters.horizon_days <= run_context.as_of_date as is_closed,
+    kept.landmark_date + parameters.horizon_days + parameters.replacement_days <= run_context.as_of_date as is_closed,
     case
-        when kept.landmark_date + parameters.horizon_days <= run_context.as_of_date
+        when kept.landmark_date + parameters.horizon_days + parameters.replacement_days <= run_context.as_of_date
             then case when noticed.notice_date is not null then 1 else 0 end
     end as outcome,
     noticed.notice_date,
-    running.open_subscription_count = 0 as has_given_notice,
+    running.open_subscription_count = 0 or told.account_id is not null as has_given_notice,
     (12 * kept.closing_mrr_amount)::decimal(18, 2) as arr_amount,
-    nullif(kept.seat_count, 0) as seat_count,
     ln(kept.closing_mrr_amount::double / nullif(kept.earlier_mrr_amount, 0)::double) as mrr_change,
     case
         when running.interval_months >= 12 then 'yearly'
@@ -147,3 +165,4 @@ cross join run_context
 cross join parameters
 inner join running on kept.account_id = running.account_id and kept.landmark_date = running.landmark_date
 left join noticed on kept.account_id = noticed.account_id and kept.landmark_date = noticed.landmark_date
+left join told on kept.account_id = told.account_id and kept.landmark_date = told.landmark_date

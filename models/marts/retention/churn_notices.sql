@@ -6,8 +6,8 @@ subscriptions as (
         account_id,
         mrr_amount,
         started_date,
-        ended_date,
-        coalesce(cancel_date, ended_date) as notice_date
+        coalesce(cancel_date, ended_date) as told_date,
+        coalesce(ended_date, cancel_date) as stopped_date
     from {{ ref('subscriptions') }}
     where
         not is_disqualified and not is_trial and not is_ended_before_started and mrr_amount > 0
@@ -16,7 +16,7 @@ subscriptions as (
 
 churn_events as (
     select * from {{ ref('churn_events') }}
-    where not is_disqualified and not is_missing_account
+    where not is_disqualified and not is_missing_account and not coalesce(is_reactivation, false)
 ),
 
 parameters as (
@@ -24,40 +24,79 @@ parameters as (
     from {{ ref('retention_parameters') }}
 ),
 
--- What starts about the day on which a subscription ends, and at what amount.
-replacements as (
+-- What the whole account paid before the days about the end (or when the subscription started, if that is later), and
+-- what it pays on the day of the end or after them, whichever is more: one new subscription replaces no more than its own amount, however many ended.
+stops as (
     select
-        ended.subscription_id,
-        sum(started.mrr_amount) as replacing_amount
-    from subscriptions as ended
+        subscriptions.account_id,
+        subscriptions.subscription_id,
+        subscriptions.stopped_date,
+        greatest(subscriptions.started_date, subscriptions.stopped_date - parameters.replacement_days - 1)
+            as before_date,
+        subscriptions.stopped_date + parameters.replacement_days as after_date
+    from subscriptions
     cross join parameters
-    inner join subscriptions as started
+    where subscriptions.stopped_date is not null
+),
+
+around as (
+    select
+        stops.subscription_id,
+        sum(
+            case
+                when
+                    beside.started_date <= stops.before_date
+                    and coalesce(beside.stopped_date > stops.before_date, true)
+                    then beside.mrr_amount
+                else 0
+            end
+        ) as mrr_before,
+        sum(
+            case
+                when
+                    beside.started_date <= stops.after_date
+                    and coalesce(beside.stopped_date > stops.after_date, true)
+                    then beside.mrr_amount
+                else 0
+            end
+        ) as mrr_after,
+        sum(
+            case
+                when
+                    beside.started_date <= stops.stopped_date
+                    and coalesce(beside.stopped_date > stops.stopped_date, true)
+                    then beside.mrr_amount
+                else 0
+            end
+        ) as mrr_on
+    from stops
+    inner join subscriptions as beside on stops.account_id = beside.account_id
+    group by stops.subscription_id
+),
+
+-- An event of the source makes no loss of its own: it may tell an earlier day of one.
+events as (
+    select
+        subscriptions.subscription_id,
+        min(churn_events.churn_date) as churn_date
+    from subscriptions
+    cross join parameters
+    inner join churn_events
         on
-            ended.account_id = started.account_id
-            and ended.subscription_id <> started.subscription_id
-            and ended.started_date < started.started_date
-            and ended.ended_date - parameters.replacement_days <= started.started_date
-            and ended.ended_date + parameters.replacement_days >= started.started_date
-    group by ended.subscription_id
+            subscriptions.account_id = churn_events.account_id
+            and subscriptions.told_date > churn_events.churn_date
+            and subscriptions.told_date - parameters.replacement_days <= churn_events.churn_date
+    group by subscriptions.subscription_id
 )
 
 -- The day on which a customer said so counts, not the day on which it stopped paying.
 select
     subscriptions.account_id,
-    subscriptions.notice_date,
-    'subscription' as notice_rule,
+    coalesce(events.churn_date, subscriptions.told_date) as notice_date,
+    case when events.churn_date is not null then 'churn_event' else 'subscription' end as notice_rule,
     subscriptions.subscription_id,
-    (subscriptions.mrr_amount - coalesce(replacements.replacing_amount, 0))::decimal(18, 2) as lost_mrr_amount
+    (around.mrr_before - greatest(around.mrr_on, around.mrr_after))::decimal(18, 2) as lost_mrr_amount
 from subscriptions
-left join replacements on subscriptions.subscription_id = replacements.subscription_id
-where
-    subscriptions.notice_date is not null
-    and subscriptions.mrr_amount > coalesce(replacements.replacing_amount, 0)
-union all
-select
-    account_id,
-    churn_date as notice_date,
-    'churn_event' as notice_rule,
-    null::string as subscription_id,
-    null::decimal(18, 2) as lost_mrr_amount
-from churn_events
+inner join around on subscriptions.subscription_id = around.subscription_id
+left join events on subscriptions.subscription_id = events.subscription_id
+where around.mrr_before > greatest(around.mrr_on, around.mrr_after)

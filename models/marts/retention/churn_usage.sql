@@ -13,8 +13,7 @@ usage_days as (
         account_id,
         usage_date,
         date_trunc('month', usage_date)::date as usage_month,
-        sum(usage_count) as usage_count,
-        max(active_user_count) as active_user_count
+        sum(usage_count) as usage_count
     from {{ ref('product_usage') }}
     where
         not is_disqualified and not is_negative_count and not is_before_subscription and not is_after_subscription
@@ -60,9 +59,7 @@ windows as (
         looked_back.account_id,
         looked_back.landmark_date,
         sum(case when usage_days.usage_date > looked_back.landmark_date - 60 then usage_days.usage_count else 0 end)
-            as count_60,
-        max(case when usage_days.usage_date > looked_back.landmark_date - 30 then usage_days.active_user_count end)
-            as active_user_count
+            as count_60
     from looked_back
     inner join usage_days
         on looked_back.account_id = usage_days.account_id and looked_back.usage_month = usage_days.usage_month
@@ -77,8 +74,7 @@ select
     case
         when starts.first_usage_date <= churn_landmarks.landmark_date - 90
             then ln((coalesce(windows.count_60, 0) / 60.0 + 0.02) / (starts.start_daily_count + 0.02))
-    end as usage_against_start,
-    windows.active_user_count
+    end as usage_against_start
 from churn_landmarks
 left join starts on churn_landmarks.account_id = starts.account_id
 left join windows

@@ -21,12 +21,18 @@ grouped as (
     {{ group_by_each_dimension(keys) }}  -- noqa: PRS
 ),
 
-firsts_of_all as (
-    select min(cohort_quarter) as first_quarter
-    from grouped
+run_context as (
+    select * from {{ ref('run_context') }}
 ),
 
--- Each cohort, and all cohorts together.
+firsts_of_all as (
+    select min(cohort_customers.cohort_quarter) as first_quarter
+    from cohort_customers
+    cross join run_context
+    where coalesce(cohort_customers.cohort_quarter >= run_context.history_starts_on, true)
+),
+
+-- Each cohort, and all cohorts together but those from before the history: of them only who stayed is known.
 cohorts as (
     select
         cohort_grains.period_grain,
@@ -35,7 +41,11 @@ cohorts as (
         grouped.*
     from grouped
     cross join firsts_of_all
+    cross join run_context
     cross join (values ('quarter'), ('all')) as cohort_grains (period_grain)
+    where
+        cohort_grains.period_grain = 'quarter'
+        or coalesce(grouped.cohort_quarter >= run_context.history_starts_on, true)
 ),
 
 exits as (

@@ -18,7 +18,7 @@ aged as (
     from customer_months
 )
 
--- A customer has left at the end of the first month without recurring revenue. Whether it came back later is told by
+-- A customer has left at the end of the first month without recurring revenue; an unknown amount is no end. Whether it came back later is told by
 -- reactivation, not here: survival ends once.
 select
     aged.account_id,
@@ -27,7 +27,8 @@ select
     customer_segments.{{ dimension }},
     {%- endfor %}
     max(aged.age_months) as followed_months,
-    min(case when aged.closing_mrr_amount = 0 then aged.age_months end) as churned_month
+    min(case when aged.closing_mrr_amount = 0 and aged.missing_amount_count = 0 then aged.age_months end)
+        as churned_month
 from aged
 inner join customer_segments on aged.account_id = customer_segments.account_id
 group by all

@@ -60,10 +60,8 @@ running as (
         )::double as seat_count,
         count(*) filter (where not subscriptions.is_trial and not subscriptions.is_unpriced) as subscription_count,
         count(*) filter (where subscriptions.is_trial) as trial_count,
-        count(*) filter (
-            where not subscriptions.is_trial and subscriptions.is_unpriced
-            and coalesce(subscriptions.mrr_amount, -1) < 0
-        ) as missing_amount_count,
+        count(*) filter (where not subscriptions.is_trial and subscriptions.mrr_amount is null) as missing_amount_count,
+        count(*) filter (where not subscriptions.is_trial and subscriptions.mrr_amount < 0) as negative_amount_count,
         count(distinct case when not subscriptions.is_unpriced then subscriptions.source_currency end)
             as currency_count,
         min(case when not subscriptions.is_unpriced then subscriptions.source_currency end) as source_currency
@@ -95,7 +93,9 @@ filled as (
         coalesce(running.seat_count, 0) as seat_count,
         coalesce(running.subscription_count, 0) as subscription_count,
         coalesce(running.trial_count, 0) as trial_count,
-        coalesce(running.missing_amount_count, 0) as missing_amount_count,
+        coalesce(running.missing_amount_count, 0)
+        + case when running.closing_mrr_amount is null then coalesce(running.negative_amount_count, 0) else 0 end
+            as missing_amount_count,
         running.source_currency,
         coalesce(
             running.currency_count > 1

@@ -87,30 +87,44 @@ closings as (
         customer_months.source_currency
     from opened
     inner join customer_months on opened.closing_month = customer_months.month_start
+),
+
+joined as (
+    select
+        closings.*,
+        coalesce(openings.opening_mrr_amount, 0) as opening_mrr_amount,
+        closings.missing_amount_count > 0 or coalesce(openings.missing_amount_count > 0, false) as is_excluded,
+        coalesce(openings.source_currency <> closings.source_currency, false) as has_currency_change
+    from closings
+    left join openings
+        on
+            closings.period_grain = openings.period_grain
+            and closings.period_start = openings.period_start
+            and closings.window_name = openings.window_name
+            and closings.account_id = openings.account_id
 )
 
--- Yearly amounts (ARR) are twelve times the monthly ones: cents stay cents.
+-- Yearly amounts (ARR) are twelve times the monthly ones: cents stay cents. Whose amount is unknown at either end is in
+-- neither: to take 0 for it would be churn, or a customer won.
 select
-    closings.period_grain,
-    closings.period_start,
-    closings.window_name,
-    closings.window_months,
-    closings.is_unfinished,
-    closings.account_id,
+    joined.period_grain,
+    joined.period_start,
+    joined.window_name,
+    joined.window_months,
+    joined.is_unfinished,
+    joined.account_id,
     {%- for dimension in var('dimensions') %}
     customer_segments.{{ dimension }},
     {%- endfor %}
-    closings.first_month > closings.opening_month as is_new,
-    (12 * coalesce(openings.opening_mrr_amount, 0))::decimal(18, 2) as opening_arr_amount,
-    (12 * closings.closing_mrr_amount)::decimal(18, 2) as closing_arr_amount,
-    closings.missing_amount_count > 0 or coalesce(openings.missing_amount_count > 0, false) as has_missing_amount,
-    coalesce(openings.source_currency <> closings.source_currency, false) as has_currency_change
-from closings
-inner join customer_segments on closings.account_id = customer_segments.account_id
-left join openings
-    on
-        closings.period_grain = openings.period_grain
-        and closings.period_start = openings.period_start
-        and closings.window_name = openings.window_name
-        and closings.account_id = openings.account_id
-where coalesce(openings.opening_mrr_amount, 0) > 0 or closings.closing_mrr_amount > 0
+    joined.is_excluded,
+    joined.first_month > joined.opening_month and not joined.is_excluded as is_new,
+    case when joined.is_excluded then 0 else 12 * joined.opening_mrr_amount end::decimal(18, 2) as opening_arr_amount,
+    case when joined.is_excluded then 0 else 12 * joined.closing_mrr_amount end::decimal(18, 2) as closing_arr_amount,
+    case when joined.is_excluded then 12 * joined.opening_mrr_amount else 0 end::decimal(18, 2)
+        as excluded_opening_arr_amount,
+    case when joined.is_excluded then 12 * joined.closing_mrr_amount else 0 end::decimal(18, 2)
+        as excluded_closing_arr_amount,
+    joined.has_currency_change
+from joined
+inner join customer_segments on joined.account_id = customer_segments.account_id
+where joined.opening_mrr_amount > 0 or joined.closing_mrr_amount > 0 or joined.is_excluded

@@ -86,6 +86,23 @@ kept as (
     from ratios
 ),
 
+limited as (
+    select
+        kept.*,
+        case
+            when revenue_retention > 0
+                then revenue_retention * exp(-thresholds.confidence_z * revenue_error / revenue_retention)
+            else revenue_retention
+        end as revenue_low,
+        case
+            when revenue_retention > 0
+                then revenue_retention * exp(thresholds.confidence_z * revenue_error / revenue_retention)
+            else revenue_retention
+        end as revenue_high
+    from kept
+    cross join thresholds
+),
+
 judged as (
     select
         bounded.*,
@@ -93,35 +110,28 @@ judged as (
         kept.first_mrr_amount,
         kept.closing_mrr_amount,
         kept.revenue_retention,
-        case
-            when kept.revenue_retention > 0
-                then kept.revenue_retention
-                    * exp(-thresholds.confidence_z * kept.revenue_error / kept.revenue_retention)
-            else kept.revenue_retention
-        end as revenue_low,
-        case
-            when kept.revenue_retention > 0
-                then kept.revenue_retention
-                    * exp(thresholds.confidence_z * kept.revenue_error / kept.revenue_retention)
-            else kept.revenue_retention
-        end as revenue_high,
+        kept.revenue_low,
+        kept.revenue_high,
         case
             when bounded.period_grain = 'quarter' and bounded.period_start < run_context.history_starts_on
                 then 'left_truncated'
             when bounded.customer_count < thresholds.minimum_n then 'insufficient_sample'
             when bounded.at_risk_count = 0 and bounded.ended_count = 0 then 'too_early'
-            when kept.followed_count is null or kept.followed_count < thresholds.minimum_at_risk then 'too_early'
+            when kept.followed_count is null then 'too_early'
+            when kept.followed_count < greatest(thresholds.minimum_at_risk, thresholds.minimum_n) then 'too_early'
         end as suppressed_reason,
         case
             when bounded.at_risk_count < thresholds.minimum_at_risk then 'too_early'
-            when bounded.customer_count < thresholds.reportable_n then 'insufficient_sample'
+            when kept.followed_count < thresholds.reportable_n then 'insufficient_sample'
             when bounded.survival_high - bounded.survival_low > 2 * thresholds.maximum_half_width
+                then 'wide_interval'
+            when kept.revenue_high - kept.revenue_low > 2 * thresholds.maximum_half_width
                 then 'wide_interval'
         end as directional_reason
     from bounded
     cross join run_context
     cross join thresholds
-    left join kept
+    left join limited as kept
         on
             bounded.period_grain = kept.period_grain
             and bounded.period_start = kept.period_start
@@ -152,7 +162,7 @@ select
     ] %}
     {{ unless_suppressed('judged.' ~ value, 'judged.suppressed_reason') }} as {{ value }},
     {%- endfor %}
-    judged.customer_count as n,
+    coalesce(judged.followed_count, 0) as n,
     {{ evidence_columns('judged.suppressed_reason', 'judged.directional_reason') }}
 from judged
 cross join run_context

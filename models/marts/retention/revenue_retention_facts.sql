@@ -39,9 +39,11 @@ select
     count(*) filter (where opening_arr_amount > 0 and closing_arr_amount > opening_arr_amount) as expanded_count,
     count(*) filter (where closing_arr_amount > 0 and closing_arr_amount < opening_arr_amount) as contracted_count,
     count(*) filter (where is_new) as new_count,
-    count(*) filter (where not is_new and opening_arr_amount = 0) as reactivated_count,
+    count(*) filter (where not is_new and opening_arr_amount = 0 and closing_arr_amount > 0) as reactivated_count,
     count(*) filter (where closing_arr_amount > 0) as closing_count,
-    count(*) filter (where opening_arr_amount > 0 and has_missing_amount) as missing_amount_count,
+    count(*) filter (where is_excluded) as excluded_count,
+    sum(excluded_opening_arr_amount)::decimal(18, 2) as excluded_opening_arr_amount,
+    sum(excluded_closing_arr_amount)::decimal(18, 2) as excluded_closing_arr_amount,
     count(*) filter (where opening_arr_amount > 0 and has_currency_change) as currency_change_count
 from retention_accounts
 {{ group_by_each_dimension(keys) }}  -- noqa: PRS

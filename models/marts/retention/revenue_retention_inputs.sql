@@ -47,7 +47,7 @@ select
     case
         when facts.is_unfinished then 'too_early'
         when known.completeness_rate < thresholds.minimum_completeness then 'incomplete_data'
-        when facts.missing_amount_count > (1 - thresholds.minimum_completeness) * facts.opening_count
+        when facts.excluded_count > thresholds.maximum_missing_share * (facts.opening_count + facts.excluded_count)
             then 'incomplete_data'
         when facts.currency_change_count > (1 - thresholds.minimum_completeness) * facts.opening_count
             then 'incomplete_data'
@@ -60,7 +60,7 @@ select
     case
         when facts.is_unfinished then 'period_not_over'
         when known.completeness_rate < thresholds.minimum_completeness then 'incomplete_data'
-        when facts.missing_amount_count > (1 - thresholds.minimum_completeness) * facts.opening_count
+        when facts.excluded_count > thresholds.maximum_missing_share * (facts.opening_count + facts.excluded_count)
             then 'missing_amounts_of_customers'
         when facts.currency_change_count > (1 - thresholds.minimum_completeness) * facts.opening_count
             then 'currency_changes'

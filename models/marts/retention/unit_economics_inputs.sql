@@ -81,6 +81,22 @@ spend as (
     from dated
     inner join spend_channels on dated.channel = lower(trim(spend_channels.channel))
     group by dated.period_grain, dated.period_start, spend_channels.dimension, spend_channels.segment
+),
+
+known_channels as (
+    select distinct
+        dimension,
+        segment
+    from spend_channels
+),
+
+-- A channel that the seed knows, in a period with spend of others, had none.
+spend_of_periods as (
+    select
+        period_grain,
+        period_start
+    from spend
+    where dimension = 'all'
 )
 
 -- LTV needs no spend: every segment has it. What it cost to win a customer only those have whose spend is known.
@@ -93,7 +109,12 @@ select
     (facts.new_amount / 12)::decimal(18, 2) as new_mrr_amount,
     facts.new_amount as new_arr_amount,
     coalesce(new_customers.mrr_square_sum, 0) as mrr_square_sum,
-    spend.spend_amount,
+    coalesce(
+        spend.spend_amount,
+        case
+            when known_channels.segment is not null and spend_of_periods.period_start is not null then 0
+        end
+    )::decimal(18, 2) as spend_amount,
     coalesce(spend.unknown_spend_count, 0) > 0 as is_spend_incomplete,
     facts.is_unfinished,
     coalesce(facts.period_start < run_context.history_starts_on, false) as is_left_truncated
@@ -111,4 +132,8 @@ left join spend
         and facts.period_start = spend.period_start
         and facts.dimension = spend.dimension
         and facts.segment = spend.segment
+left join known_channels
+    on facts.dimension = known_channels.dimension and facts.segment = known_channels.segment
+left join spend_of_periods
+    on facts.period_grain = spend_of_periods.period_grain and facts.period_start = spend_of_periods.period_start
 where facts.period_grain = 'quarter'

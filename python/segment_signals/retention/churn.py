@@ -61,7 +61,7 @@ RISK_SCHEMA = pa.schema(
         ("arr_amount", pa.decimal128(18, 2)),
         ("probability", pa.float64()),
         ("risk_band", pa.string()),
-        ("expected_loss_amount", pa.float64()),
+        ("arr_at_risk_amount", pa.float64()),
         ("days_to_renewal", pa.int64()),
         ("renewal_stratum", pa.string()),
         ("model_version", pa.string()),
@@ -163,7 +163,8 @@ def churn_models(
     on = registry.number_of(as_of)
     horizon = int(parameters["churn_horizon_days"])
     rules = replace(Rules.of(thresholds), minimum_entities=int(parameters["churn_minimum_customers"]))
-    known = landmarks.where(~landmarks.flag("has_given_notice") & (landmarks.at + horizon <= on))
+    # The mart leaves the outcome NULL until nothing can replace a loss of the window any more.
+    known = landmarks.where(~landmarks.flag("has_given_notice") & ~np.isnan(landmarks.number("outcome")))
     examples = known.examples()
     trained = train(examples, known.features, horizon, on, rules)
     closed = examples.take(trained.closed)
@@ -274,24 +275,34 @@ def at_capacity(
     """What a team sees that can look after a share of the customers at every month end.
 
     precision_at_capacity: of those with the highest probability, the share that gave notice. revenue_captured: of the
-    revenue of all that gave notice, the share that is theirs, where customers are ranked by probability x revenue;
-    revenue_captured_by_chance is the share that as many customers of any kind would hold. Limits are a bootstrap by
+    yearly revenue of all that gave notice (all of it, also where only a part goes), the share that is theirs, where
+    customers are ranked by probability x revenue; revenue_captured_by_size: where they are ranked by revenue alone;
+    revenue_captured_by_chance: the share that as many customers of any kind would hold. Limits are a bootstrap by
     customer.
     """
-    called, weighted = np.zeros(len(label), dtype=bool), np.zeros(len(label), dtype=bool)
+    called, weighted, largest = (np.zeros(len(label), dtype=bool) for _ in range(3))
+    chance = np.zeros(len(label))
     for day in np.unique(at):
         rows = np.flatnonzero(at == day)
         size = int(np.ceil(share * len(rows)))
         called[rows[np.argsort(-probability[rows], kind="stable")[:size]]] = True
         weighted[rows[np.argsort(-(probability * arr)[rows], kind="stable")[:size]]] = True
+        largest[rows[np.argsort(-arr[rows], kind="stable")[:size]]] = True
+        chance[rows] = size / len(rows)
     lost = arr * (label > 0)
-    parts = np.stack([called & (label > 0), called, lost * weighted, lost]).astype(np.float64)
+    parts = np.stack([called & (label > 0), called, lost, lost * weighted, lost * largest, lost * chance])
+    parts = parts.astype(np.float64)
     _, codes = np.unique(group, return_inverse=True)
     sums = np.stack([np.bincount(codes, weights=part) for part in parts], axis=1)
     rng = np.random.Generator(np.random.PCG64(20260101))
     drawn = rng.poisson(1.0, (999, len(sums))).astype(np.float64) @ sums
     found = []
-    for name, top, bottom in (("precision_at_capacity", 0, 1), ("revenue_captured", 2, 3)):
+    for name, top, bottom in (
+        ("precision_at_capacity", 0, 1),
+        ("revenue_captured", 3, 2),
+        ("revenue_captured_by_size", 4, 2),
+        ("revenue_captured_by_chance", 5, 2),
+    ):
         total = parts[bottom].sum()
         if total <= 0:
             continue
@@ -371,7 +382,7 @@ def churn_risk(
         "arr_amount": today.rows["arr_amount"].to_pylist(),
         "probability": _optional(probability),
         "risk_band": [name or None for name in band.tolist()],
-        "expected_loss_amount": _optional(probability * arr),
+        "arr_at_risk_amount": _optional(probability * arr),
         "days_to_renewal": [None if np.isnan(day) else int(day) for day in days],
         "renewal_stratum": strata_of(days),
         "model_version": [model["model_version"] if is_open else None for is_open in open_rows],

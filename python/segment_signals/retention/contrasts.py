@@ -44,6 +44,7 @@ PATTERNS_SCHEMA = pa.schema(
         *EVIDENCE_FIELDS,
     ]
 )
+WORSE = {"reportable": 0, "directional": 1, "suppressed": 2}
 PATTERNS = {(1, -1): "wins_well_retains_badly", (-1, 1): "wins_badly_retains_well"}
 
 
@@ -114,14 +115,15 @@ def retention_patterns(contrasts: pa.Table, retention: pa.Table, spine: list[str
         spine: stages in order.
 
     Returns:
-        Table of `PATTERNS_SCHEMA`; n and evidence are those of the weaker half.
+        Table of `PATTERNS_SCHEMA`; n is the smaller one and evidence the worse one of the two halves. Of two
+        segments that mirror each other the one that wins well and retains badly is told.
     """
     metric = f"{spine[-2]}_to_{spine[-1]}_rate"
     wins = contrasts.to_pandas()
     wins = wins[(wins["comparator"] == "rest") & (wins["metric"] == metric) & (wins["period_grain"] == "quarter")]
     wins = wins[wins["difference"].notna()]
-    kept = retention.to_pandas()
-    kept = kept[kept["is_signal"]]
+    kept_all = retention.to_pandas()
+    kept = kept_all[kept_all["is_signal"]]
     pairs = kept.merge(wins, on=["dimension", "segment"], suffixes=("_kept", "_win"))
     pairs = pairs[pairs["period_start_win"] <= pairs["period_start_kept"]]
     pairs = pairs.sort_values(["dimension", "segment", "period_start_kept", "period_start_win"], kind="stable")
@@ -130,7 +132,13 @@ def retention_patterns(contrasts: pa.Table, retention: pa.Table, spine: list[str
     signs = zip(np.sign(pairs["difference_win"]), np.sign(pairs["difference_kept"]), strict=True)
     pairs = pairs.assign(pattern=[PATTERNS.get((int(win), int(stay))) for win, stay in signs])
     pairs = pairs[pairs["pattern"].notna()]
-    weaker = pairs["n_win"] <= pairs["n_kept"]
+    # Where a dimension has two segments the one's pattern is the other's turned round: it is said once.
+    two = kept_all.groupby(["dimension", "period_start"])["segment"].nunique().eq(2)
+    is_one_of_two = pd.MultiIndex.from_frame(pairs[["dimension", "period_start_kept"]]).isin(two.index[two])
+    is_mirrored = is_one_of_two & pairs["pattern"].eq(PATTERNS[-1, 1]).to_numpy()
+    pairs = pairs[~is_mirrored | ~pairs.duplicated(["dimension", "period_start_kept"], keep=False)]
+    rank_win, rank_kept = (pairs[f"evidence_{side}"].map(WORSE) for side in ("win", "kept"))
+    weaker = (rank_win > rank_kept) | ((rank_win == rank_kept) & (pairs["n_win"] <= pairs["n_kept"]))
     cells = pd.DataFrame(
         {
             "period_grain": "quarter",
@@ -143,9 +151,10 @@ def retention_patterns(contrasts: pa.Table, retention: pa.Table, spine: list[str
             **{f"win_{name}": pairs[f"{name}_win"] for name in ("difference", "low", "high")},
             "retention_metric": METRIC,
             **{f"retention_{name}": pairs[f"{name}_kept"] for name in ("difference", "low", "high")},
+            "n": pairs["n_win"].where(pairs["n_win"] <= pairs["n_kept"], pairs["n_kept"]),
             **{
                 name: pairs[f"{name}_win"].where(weaker, pairs[f"{name}_kept"])
-                for name in ("n", "evidence", "evidence_reason", "caveat")
+                for name in ("evidence", "evidence_reason", "caveat")
             },
         },
         columns=PATTERNS_SCHEMA.names,

@@ -22,7 +22,15 @@ AMOUNTS = [
     "reactivation_amount",
     "closing_arr_amount",
 ]
-COUNTS = ["churned_count", "expanded_count", "contracted_count", "new_count", "reactivated_count", "closing_count"]
+COUNTS = [
+    "churned_count",
+    "expanded_count",
+    "contracted_count",
+    "new_count",
+    "reactivated_count",
+    "closing_count",
+    "excluded_count",
+]
 RATES = ["grr", "grr_low", "grr_high", "nrr", "nrr_low", "nrr_high", "logo_retention", "logo_low", "logo_high"]
 WINDOW = ["period_grain", "period_start", "window_name"]
 SCHEMA = pa.schema(

@@ -63,8 +63,8 @@ def unit_economics(
     spend, mrr = numbers(cells, "spend_amount"), numbers(cells, "new_mrr_amount")
     mean = ratio(mrr, n)
     variance = np.maximum(numbers(cells, "mrr_square_sum") - n * mean**2, 0) / np.maximum(n - 1, 1)
-    lives = _lives(cells, cohorts, int(parameters["ltv_horizon_months"]), int(thresholds["minimum_at_risk"]))
-    months, months_error, horizon = lives
+    cap = int(parameters["ltv_horizon_months"])
+    months, months_error, horizon = _lives(cells, cohorts, cap, thresholds)
     margin = parameters["gross_margin"]
     with np.errstate(divide="ignore", invalid="ignore"):
         count_error = 1 / np.sqrt(n)
@@ -80,21 +80,36 @@ def unit_economics(
         "ltv_to_cac": (ratio(ltv, cac), np.sqrt(count_error**2 + mean_error**2 + life_error**2)),
     }
     found = [
-        _judged(cells, metric, *values[metric], horizon if metric.startswith("ltv") else None, thresholds, caveats)
+        _judged(cells, metric, *values[metric], horizon if metric.startswith("ltv") else None, cap, thresholds, caveats)
         for metric in METRICS
     ]
     return table(pd.concat(found, ignore_index=True).assign(currency=currency), SCHEMA)
 
 
-def _lives(cells: pd.DataFrame, cohorts: pa.Table, cap: int, fewest: int) -> tuple[Floats, Floats, Floats]:
-    """Expected months as a customer up to the horizon, their standard error, and the horizon, shape (k,) each."""
+def _lives(
+    cells: pd.DataFrame, cohorts: pa.Table, cap: int, thresholds: Mapping[str, float]
+) -> tuple[Floats, Floats, Floats]:
+    """Expected months as a customer up to the horizon, their standard error, and the horizon, shape (k,) each.
+
+    A dimension has one horizon, so that its segments can be set beside each other: the shortest one of its segments of
+    at least reportable_n customers (or else of the longest one), at most the cap. Who was not followed for so long has
+    none.
+    """
+    fewest = int(thresholds["minimum_at_risk"])
     curves = cohorts.to_pandas()
     curves = curves[curves["period_grain"] == "all"].sort_values("age_months", kind="stable")
     lives: dict[tuple[str, str], tuple[float, float, int]] = {}
-    for (dimension, segment), rows in curves.groupby(["dimension", "segment"], sort=True):
-        lives[str(dimension), str(segment)] = restricted_mean(
-            numbers(rows, "at_risk_count"), numbers(rows, "event_count"), cap, fewest
-        )
+    for dimension, of in curves.groupby("dimension", sort=True):
+        found_curves = {
+            str(segment): (numbers(rows, "at_risk_count"), numbers(rows, "event_count"))
+            for segment, rows in of.groupby("segment", sort=True)
+        }
+        alone = {segment: restricted_mean(*curve, cap, fewest)[2] for segment, curve in found_curves.items()}
+        large = [alone[segment] for segment, curve in found_curves.items() if curve[0][0] >= thresholds["reportable_n"]]
+        common = min(large, default=max(alone.values()))
+        for segment, curve in found_curves.items():
+            if alone[segment] >= common:
+                lives[str(dimension), segment] = restricted_mean(*curve, common, fewest)
     none = (np.nan, np.nan, 0)
     taken = [lives.get((d, s), none) for d, s in zip(cells["dimension"], cells["segment"], strict=True)]
     found = np.array(taken, dtype=np.float64).reshape(len(cells), 3)
@@ -107,6 +122,7 @@ def _judged(
     value: Floats,
     error: Floats,
     horizon: Floats | None,
+    cap: int,
     thresholds: Mapping[str, float],
     caveats: Mapping[str, str],
 ) -> pd.DataFrame:
@@ -127,6 +143,9 @@ def _judged(
     with np.errstate(invalid="ignore", divide="ignore"):
         is_wide = (high - low) / (2 * value) > thresholds["maximum_relative_half_width"]
     directional[is_wide] = "wide_interval"
+    # What is left out of the value is more than its interval tells.
+    is_short = np.zeros(len(cells), dtype=bool) if horizon is None else horizon < cap
+    directional[is_short] = "incomplete_data"
     directional[n < thresholds["reportable_n"]] = "insufficient_sample"
     if needs_spend:
         directional[cells["is_spend_incomplete"].to_numpy(dtype=bool)] = "incomplete_data"
@@ -145,6 +164,12 @@ def _judged(
     )
     result = with_evidence(result, suppressed, directional, caveats)
     result.loc[suppressed == "not_applicable", "caveat"] = caveats["spend_not_by_segment"]
+    if horizon is not None:
+        is_told = result["evidence"].eq("directional") & is_short
+        told = pd.Series([f"counts {months:.0f} of {cap} months" for months in horizon], index=result.index)
+        also = result["caveat"] + "; " + told
+        told = also.where(result["evidence_reason"] != "incomplete_data", told.str.capitalize())
+        result["caveat"] = result["caveat"].where(~is_told, told)
     is_open = result["evidence"].eq("directional") & (directional == "too_early")
     result.loc[is_open, "caveat"] = caveats["period_not_over"]
     return result

@@ -34,7 +34,7 @@ COLUMNS: dict[str, tuple[str, ...]] = {
         *CELL, "pattern", "win_metric", "win_difference", "win_low", "win_high", "retention_difference",
         "retention_low", "retention_high",
     ),
-    "unit_economics": (*CELL, "metric", "unit", "currency", "value", "low", "high"),
+    "unit_economics": (*CELL, "metric", "unit", "currency", "value", "low", "high", "horizon_months"),
 }  # fmt: skip
 FLOWS = (
     ("New", "new_amount", 1),
@@ -45,10 +45,12 @@ FLOWS = (
 )
 QUALITY = (
     ("roc_auc", "AUC: a customer that gave notice had the higher risk", "share"),
-    ("precision_at_capacity", "Of the highest tenth, gave notice", "rate"),
-    ("base_rate", "Of all, gave notice", "rate"),
-    ("revenue_captured", "Of the revenue given notice of, in the tenth with most revenue at risk", "rate"),
-    ("log_loss_skill", "Log loss below that of the base rate", "share"),
+    ("precision_at_capacity", "Of the customers with the highest risk{share}, gave notice", "rate"),
+    ("base_rate", "Of all customers, gave notice", "rate"),
+    ("revenue_captured", "Of the revenue of those that gave notice, with the list{share}", "rate"),
+    ("revenue_captured_by_size", "The same with the largest customers instead of the list", "rate"),
+    ("revenue_captured_by_chance", "The same with customers drawn by chance", "rate"),
+    ("log_loss_skill", "Log loss below that of one rate for all", "share"),
     ("calibration_slope", "Calibration slope (1: risks come true)", "share"),
 )
 RENEWALS = (
@@ -78,7 +80,7 @@ def view(facts: Facts, tables: Mapping[str, pd.DataFrame]) -> dict[str, Any] | N
         "window": "the twelve months up to the end of" if year else "",
         "period": (year or newest or {}).get("period"),
         "cohorts": _cohorts(facts, found["retention_cohorts"] or []),
-        "patterns": _patterns(facts, found["retention_patterns"] or []),
+        "patterns": _patterns(facts, found["retention_patterns"] or [], None if year is None else year["period"]),
         "economics": _economics(facts, found["unit_economics"] or []),
         "risk": risk,
         "terms": {name: term(facts, "metric", name) for name in ("grr", "nrr", "logo_retention", "churn_probability")},
@@ -161,6 +163,7 @@ def _segment_row(row: Row, total: Row, top: float) -> dict[str, Any]:
     )
     return {
         "segment": "All" if row is total else str(row["segment"]),
+        "name": "All" if row is total else _named(str(row["segment"])),
         "is_total": row is total,
         "evidence": str(row["evidence"]),
         "mark": "○" if row["evidence"] == "directional" else "●",
@@ -201,7 +204,7 @@ def _cohorts(facts: Facts, rows: Sequence[Row]) -> list[dict[str, Any]]:
         key=lambda row: row["age_months"],
     )
     figures = []
-    for value, title in (("survival", "Customers left"), ("revenue", "Revenue left")):
+    for value, title in (("survival", "Customers kept"), ("revenue", "Revenue kept")):
         middle = "survival_rate" if value == "survival" else "revenue_retention"
         points = [
             (int(row["age_months"]), float(row[middle]), float(row[f"{value}_low"]), float(row[f"{value}_high"]))
@@ -280,20 +283,20 @@ def _curve(
     return Markup("").join(parts)
 
 
-def _patterns(facts: Facts, rows: Sequence[Row]) -> list[tuple[Term, str]]:
-    newest = max((row["period"].index for row in rows), default=None)
+def _patterns(facts: Facts, rows: Sequence[Row], period: Period | None) -> list[tuple[Term, str]]:
+    """Those of the section's period: what an older one said the newest data may deny."""
     said = {
         "wins_well_retains_badly": ("higher", "fewer"),
         "wins_badly_retains_well": ("lower", "more"),
     }
     found = []
     for row in rows:
-        if row["period"].index != newest:
+        if row["period"] != period:
             continue
         wins, keeps = said[str(row["pattern"])]
         weak = f" Directional: {row['caveat']}." if row["evidence"] == "directional" else ""
         text = (
-            f"{row['segment']}: its win rate is {wins} than the rest's by "
+            f"{_named(str(row['segment']))}: its win rate is {wins} than the rest's by "
             f"{_size(row['win_difference'])} points, and in the year up to the end of "
             f"{row['period'].label} it kept {keeps} of its customers, by "
             f"{_size(row['retention_difference'])} points "
@@ -322,7 +325,7 @@ def _economics(facts: Facts, rows: Sequence[Row]) -> list[dict[str, Any]]:
         found.append(
             {
                 "term": term(facts, "metric", str(row["metric"])),
-                "unit": "months" if row["unit"] == "months" else "",
+                "unit": "months" if row["unit"] == "months" else _counted(row),
                 "period": row["period"],
                 "value": told(float(row["value"])),
                 "interval": f"{told(float(row['low']))} to {told(float(row['high']))}",
@@ -333,6 +336,22 @@ def _economics(facts: Facts, rows: Sequence[Row]) -> list[dict[str, Any]]:
             }
         )
     return found
+
+
+def _refusal(reason: str, caveat: str) -> str:
+    if reason == "no_skill":
+        return "No risk list today: on later months its probabilities were no better than one rate for all customers."
+    return f"No risk list today. {caveat}"
+
+
+def _named(segment: str) -> str:
+    """A segment as it is said: codes of words (sales_led) without their underscores."""
+    is_code = "_" in segment and segment.replace("_", "").isalnum() and segment.islower()
+    return segment.replace("_", " ").capitalize() if is_code else segment
+
+
+def _counted(row: Row) -> str:
+    return "" if row["horizon_months"] is None else f"over {int(row['horizon_months'])} months"
 
 
 def _risk(
@@ -347,6 +366,7 @@ def _risk(
     model = models.iloc[0]
     of = quality[(quality["model_name"] == "churn_risk") & (quality["dimension"] == "all")]
     measured: dict[str, Any] = {str(row["metric"]): row for row in of.to_dict("records")}
+    share = _capacity(measured)
     rows = []
     for name, label, kind in QUALITY:
         if name in measured and pd.notna(measured[name]["value"]):
@@ -355,7 +375,9 @@ def _risk(
                 words.percent(v) + f"{NBSP}%" if kind == "rate" else f"{v:.2f}".replace("-", words.MINUS)
                 for v in values
             ]
-            rows.append((label, told[0], f"{told[1]} to {told[2]}", words.count(measured[name]["n"])))
+            rows.append(
+                (label.format(share=share), told[0], f"{told[1]} to {told[2]}", words.count(measured[name]["n"]))
+            )
     bands = []
     for band in ("high", "medium", "low"):
         own = risks[risks["risk_band"] == band]
@@ -364,11 +386,13 @@ def _risk(
             bands.append((band, words.count(len(own)), words.percent(float(own["probability"].mean())), amount))
     unscored = risks[risks["probability"].isna()]
     reasons = [
-        (str(caveat), words.count(len(own))) for caveat, own in unscored.groupby("caveat", sort=True) if len(own)
+        (str(caveat), words.count(len(own)))
+        for caveat, own in unscored.groupby("caveat", sort=True)
+        if str(caveat) != str(model["caveat"])
     ]
     return {
         "is_refused": model["status"] == "refused",
-        "sentence": str(model["caveat"])
+        "sentence": _refusal(model["reason"], str(model["caveat"]))
         if model["status"] == "refused"
         else (
             f"Learned from {words.count(model['example_count'])} month ends of {words.count(model['lead_count'])} "
@@ -380,6 +404,13 @@ def _risk(
         "reasons": reasons,
         "strata": _strata(quality),
     }
+
+
+def _capacity(measured: Mapping[str, Any]) -> str:
+    """How many of the customers can be looked after, by the counts of the test."""
+    if "precision_at_capacity" not in measured or "base_rate" not in measured:
+        return ""
+    return f" ({100 * measured['precision_at_capacity']['n'] / measured['base_rate']['n']:.0f}{NBSP}% of them)"
 
 
 def _strata(quality: pd.DataFrame) -> list[tuple[str, str, str, str]]:

@@ -17,7 +17,9 @@ from segment_signals.retention.churn import (
     strata_of,
 )
 from segment_signals.retention.contrasts import retention_contrasts, retention_patterns
-from segment_signals.retention.unit_economics import unit_economics
+from segment_signals.retention.unit_economics import _lives, unit_economics
+from segment_signals.review import retention as review_retention
+from segment_signals.review.words import Period
 from segment_signals.statistics.retention import retention_intervals
 from segment_signals.statistics.survival import restricted_mean
 
@@ -39,7 +41,12 @@ THRESHOLDS = {
     "false_discovery_rate": 0.05,
     "practical_floor_rate": 0.03,
 }
-CAVEATS = {"spend_not_by_segment": "Spend is not known", "insufficient_sample": "Too few", "period_not_over": "Open"}
+CAVEATS = {
+    "incomplete_data": "Incomplete",
+    "spend_not_by_segment": "Spend is not known",
+    "insufficient_sample": "Too few",
+    "period_not_over": "Open",
+}
 
 
 def customers(n: int, seed: int, churn: float = 0.1) -> tuple[np.ndarray, np.ndarray]:
@@ -98,7 +105,8 @@ def test_months_of_life_by_hand() -> None:
     assert np.isnan(restricted_mean(np.array([3.0]), np.array([0.0]), 36, 4)[0])
 
 
-def economics(**changes: Any) -> pd.DataFrame:
+def economics(*, ltv_horizon_months: int = 3, **changes: Any) -> pd.DataFrame:
+    cap = ltv_horizon_months
     row = {
         "period_grain": "quarter",
         "period_start": date(2025, 1, 1),
@@ -128,7 +136,8 @@ def economics(**changes: Any) -> pd.DataFrame:
     for name in ("spend_amount", "new_mrr_amount"):
         at = inputs.schema.get_field_index(name)
         inputs = inputs.set_column(at, name, inputs[name].cast(pa.float64()).cast(pa.decimal128(18, 2)))
-    found = unit_economics(inputs, pa.Table.from_pandas(cohorts), "USD", PARAMETERS, THRESHOLDS, CAVEATS)
+    parameters = {**PARAMETERS, "ltv_horizon_months": cap}
+    found = unit_economics(inputs, pa.Table.from_pandas(cohorts), "USD", parameters, THRESHOLDS, CAVEATS)
     return found.to_pandas().set_index("metric")
 
 
@@ -153,6 +162,27 @@ def test_segments_without_spend_have_a_value_but_no_cost() -> None:
     assert set(found.drop("ltv")["evidence_reason"]) == {"not_applicable"}
     assert set(found.drop("ltv")["caveat"]) == {"Spend is not known"}
     assert set(economics(new_count=19)["evidence_reason"]) == {"insufficient_sample"}
+
+
+def test_lifetime_value_tells_how_many_months_it_counts() -> None:
+    """The months of ages 0 to 3, of 36: directional whatever the interval."""
+    short = economics(ltv_horizon_months=36)
+    assert (short.loc["ltv", "evidence"], short.loc["ltv", "caveat"]) == ("directional", "Counts 4 of 36 months")
+    assert short.loc["cac", "caveat"] != "Counts 4 of 36 months"
+    assert economics().loc["ltv", "evidence"] == "reportable"
+
+
+def test_the_segments_of_a_dimension_have_one_horizon() -> None:
+    cells = pd.DataFrame({"dimension": "team", "segment": ["A", "B", "C"]})
+    curves = [("A", age, 200, 0) for age in range(13)] + [("B", age, 150, 15 * (age == 1)) for age in range(7)]
+    curves += [("C", age, 30, 0) for age in range(3)]
+    cohorts = pd.DataFrame(curves, columns=["segment", "age_months", "at_risk_count", "event_count"])
+    months, _, horizon = _lives(
+        cells, pa.Table.from_pandas(cohorts.assign(period_grain="all", dimension="team")), 36, THRESHOLDS
+    )
+    assert horizon.tolist() == [7, 7, 0]  # C was not followed for so long
+    assert months[0] == 7
+    assert np.isnan(months[2])
 
 
 def facts(counts: dict[str, tuple[int, int]]) -> pa.Table:
@@ -201,6 +231,18 @@ def test_wins_well_and_retains_badly_only_where_both_are_signals() -> None:
     assert retention_patterns(won(0.1, True, date(2025, 10, 1)), kept, spine).num_rows == 0
     alike = retention_contrasts(facts({"A": (300, 60), "B": (300, 62)}), THRESHOLDS, CAVEATS)
     assert retention_patterns(won(0.1, True), alike, spine).num_rows == 0
+
+
+def test_a_pattern_is_no_surer_than_its_weaker_half_and_said_once() -> None:
+    spine = ["lead", "opportunity", "won"]
+    kept = retention_contrasts(facts({"A": (300, 120), "B": (300, 30)}), THRESHOLDS, CAVEATS)
+    halves = won(0.1, True).to_pandas()
+    weak = {"evidence": "directional", "evidence_reason": "wide_interval", "caveat": "Wide", "n": 900}
+    other = {"segment": "B", "difference": -0.1}
+    wins = pa.Table.from_pylist([{**halves.iloc[0], **weak}, {**halves.iloc[0], **weak, **other}])
+    rows = retention_patterns(wins, kept, spine).to_pylist()
+    told = [(row["segment"], row["pattern"], row["n"], row["evidence"], row["caveat"]) for row in rows]
+    assert told == [("A", "wins_well_retains_badly", 300, "directional", "Wide")]
 
 
 SEED = [
@@ -310,6 +352,8 @@ def test_precision_and_captured_revenue_by_hand() -> None:
     found = {m.name: m for m in at_capacity(probability, label, np.arange(10), arr, day, 0.2)}
     assert found["precision_at_capacity"].value == 0.5  # of the two called, one gave notice
     assert found["revenue_captured"].value == pytest.approx(50 / 51)  # 8 and 5 of revenue at risk go first
+    assert found["revenue_captured_by_size"].value == pytest.approx(50 / 51)  # 50 and 10
+    assert found["revenue_captured_by_chance"].value == pytest.approx(0.2)
 
 
 def test_renewal_strata() -> None:
@@ -322,3 +366,71 @@ def test_renewal_strata() -> None:
         "renewal later",
         "renewal unknown",
     ]
+
+
+def test_the_page_says_a_pattern_of_its_own_period_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(review_retention, "term", lambda *told: told[-1])
+    row = {
+        "period": Period("quarter", date(2025, 7, 1)),
+        "pattern": "wins_well_retains_badly",
+        "dimension": "team",
+        "segment": "sales_led",
+        "evidence": "reportable",
+        "caveat": None,
+        "win_difference": 0.1,
+        "retention_difference": -0.2,
+        "retention_low": -0.3,
+        "retention_high": -0.1,
+    }
+    facts_of: Any = None
+    ((_, text),) = review_retention._patterns(facts_of, [row], Period("quarter", date(2025, 7, 1)))
+    assert text.startswith("Sales led: its win rate is higher than the rest's by 10.0 points")
+    assert review_retention._patterns(facts_of, [row], Period("quarter", date(2025, 10, 1))) == []
+    assert review_retention._patterns(facts_of, [row], None) == []
+
+
+def test_the_page_says_once_and_plainly_that_there_is_no_list() -> None:
+    caveat = "Out of time the model is not above the base rate: log loss skill -0.016."
+    risks = pd.DataFrame(
+        {"risk_band": [None, None], "probability": [np.nan, np.nan], "caveat": [caveat, "It has given notice already"]}
+    )
+    registry = pd.DataFrame([{"model_name": "churn_risk", "status": "refused", "reason": "no_skill", "caveat": caveat}])
+    measured = {"base_rate": 200, "precision_at_capacity": 20, "revenue_captured": 9, "revenue_captured_by_chance": 9}
+    quality = pd.DataFrame(
+        [
+            {
+                "model_name": "churn_risk",
+                "dimension": "all",
+                "segment": "all",
+                "metric": metric,
+                "value": 0.1,
+                "low": 0.05,
+                "high": 0.2,
+                "n": n,
+            }
+            for metric, n in measured.items()
+        ]
+    )
+    told = review_retention._risk(risks, quality, registry)
+    assert told is not None
+    assert told["sentence"].startswith("No risk list today: on later months")
+    assert told["reasons"] == [("It has given notice already", "1")]
+    labels = [row[0] for row in told["rows"]]
+    assert any("10\N{NO-BREAK SPACE}% of them" in label for label in labels)
+    assert any("by chance" in label for label in labels)
+
+
+def test_the_bridge_of_the_page_adds_up() -> None:
+    amounts = {"new_amount": 30, "expansion_amount": 5, "reactivation_amount": 1, "contraction_amount": 4}
+    row = {
+        "period": Period("quarter", date(2025, 7, 1)),
+        "currency": "USD",
+        "opening_arr_amount": 100,
+        **amounts,
+        "churn_amount": 12,
+        "closing_arr_amount": 120,
+    }
+    found = review_retention._bridge(row)
+    assert found is not None
+    values = [float(text.replace(",", "")) for _, text in found["lines"]]
+    assert sum(values[:-1]) == values[-1] == 120
