@@ -80,7 +80,7 @@
      'detail': 'subscriptions start after days on which their account had none'},
     {'check': 'subscription_gaps', 'subject': 'subscriptions.ended_date', 'relation': 'subscriptions',
      'defect': 'is_after_one_day', 'needs': 'subscriptions.ended_date',
-     'detail': 'subscriptions start after a gap of exactly one day: ended_date may be the last day instead of the day after'},
+     'detail': 'subscriptions start after a gap of one day: ended_date may be told as the last day'},
     {'check': 'currency_changes', 'subject': 'subscriptions.currency', 'relation': 'subscriptions',
      'defect': 'is_currency_change', 'value': 'source_currency', 'needs': 'subscriptions.currency',
      'detail': 'subscriptions are billed in another currency than the one before of the same account'},

@@ -25,7 +25,8 @@ parameters as (
 ),
 
 -- What the whole account paid before the days about the end (or when the subscription started, if that is later), and
--- what it pays on the day of the end or after them, whichever is more: one new subscription replaces no more than its own amount, however many ended.
+-- what it pays on the day of the end or after them, whichever is more: one new subscription replaces no more than its
+-- own amount, however many ended.
 stops as (
     select
         subscriptions.account_id,

@@ -18,8 +18,8 @@ aged as (
     from customer_months
 )
 
--- A customer has left at the end of the first month without recurring revenue; an unknown amount is no end. Whether it came back later is told by
--- reactivation, not here: survival ends once.
+-- A customer has left at the end of the first month without recurring revenue; an unknown amount is no end. Whether it
+-- came back later is told by reactivation, not here: survival ends once.
 select
     aged.account_id,
     {{ period_start('aged.first_month', 'quarter') }} as cohort_quarter,
