@@ -24,6 +24,7 @@ from segment_signals.learning.leakage import alarms, rank_auc, single_auc
 from segment_signals.learning.regression import fit_regression, logistic
 from segment_signals.learning.splits import deployment_split, evaluation_split, fold_of, is_closed
 from segment_signals.learning.training import _crossed, _fits
+from segment_signals.scoring.scores import _against
 
 H = 60
 FEATURES = (
@@ -518,6 +519,24 @@ def test_card_says_whether_the_probabilities_came_true(plain):
         metrics = quality.measure(np.clip(trained.tested.probability + shift, 0, 0.99), label, group, {}, True)
         card = registry.model_card("Lead score", "v", trained, registry.day(1), H, "converts", "abc", {}, metrics)
         assert told in card
+
+
+@pytest.mark.parametrize(("shift", "reason"), [(0.0, None), (0.05, "model_miscalibrated")])
+def test_scores_of_a_model_whose_probabilities_did_not_come_true_say_so(shift, reason):
+    examples, probability = world(12000)
+    metrics = quality.measure(np.clip(probability + shift, 0, 0.999), examples.label, examples.group, {}, True)
+    rows = [{"metric": m.name, "value": m.value, "low": m.low, "high": m.high, "n": m.n} for m in metrics]
+    model = {
+        "last_example_date": registry.day(1000),
+        "calibration_slope": None,
+        "calibration_slope_low": None,
+        "calibration_slope_high": None,
+        "test_metrics": json.dumps([{**row, "dimension": "all"} for row in rows]),
+        "reference_scores": None,
+    }
+    found, sentence = _against(model, 1010, probability, {"model_maximum_age_days": 400})
+    assert found == reason
+    assert sentence is None or sentence.startswith("The probabilities did not come true: their mean is")
 
 
 def test_columns_of_a_table_take_blanks_as_missing():
