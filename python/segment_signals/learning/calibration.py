@@ -94,7 +94,7 @@ def _wald(beta: Floats, log_odds: Floats, label: Floats, group: Integers) -> flo
 
 def _sums(values: Floats, group: Integers) -> Floats:
     _, codes = np.unique(group, return_inverse=True)
-    return np.bincount(codes, weights=values)
+    return np.asarray(np.bincount(codes, weights=values), dtype=np.float64)
 
 
 def _losses(calibration: Calibration, log_odds: Floats, label: Floats) -> Floats:
