@@ -27,7 +27,7 @@ merged as (
     {{ merged_records(
         'lead_records',
         'person_id',
-        ['named_account_id', 'email_domain', 'title'] + (lead_attribute_kinds() | list),
+        ['named_account_id', 'email_domain', 'first_title'] + (lead_attribute_kinds() | list),
         {'lead_date': 'max(lead_date)'},
     ) }}
 ),
@@ -67,4 +67,4 @@ from merged
 left join account_domains on merged.email_domain = account_domains.domain
 left join accounts on coalesce(merged.named_account_id, account_domains.account_id) = accounts.account_id
 left join free_email_domains on merged.email_domain = free_email_domains.domain
-left join lead_titles on lower(merged.title) = lead_titles.title_key
+left join lead_titles on lower(merged.first_title) = lead_titles.title_key

@@ -26,6 +26,20 @@ journeys as (
     where person_id is not null
 ),
 
+attribute_history as (
+    {{ union_sources('attribute_history') }}
+),
+
+-- The first change of a title says what it was when the record came.
+first_titles as (
+    select
+        entity_id as source_person_id,
+        old_value as title
+    from attribute_history
+    where entity = 'people' and column_name = 'title'
+    qualify row_number() over (partition by entity_id order by changed_at, old_value) = 1
+),
+
 linked as (
     select
         people.person_id,
@@ -36,7 +50,8 @@ linked as (
         case when not (records.is_lead and records.converted_at is not null) then account_links.account_id end
             as named_account_id,
         records.email_domain,
-        records.title
+        records.title,
+        case when first_titles.source_person_id is null then records.title else first_titles.title end as first_title
         {%- for attribute in lead_attribute_kinds() %},
         records.{{ attribute }}::string as {{ attribute }}
         {%- endfor %},
@@ -48,6 +63,7 @@ linked as (
     inner join people on person_links.person_id = people.person_id
     inner join journeys on people.person_id = journeys.person_id
     left join account_links on records.account_id = account_links.source_account_id
+    left join first_titles on records.person_id = first_titles.source_person_id
 )
 
 -- Where no record was there on that day, the first one that came stands for it. Numbered again without gaps.
@@ -58,7 +74,8 @@ select
     row_number() over (partition by person_id order by record_number) as record_number,
     named_account_id,
     email_domain,
-    title
+    title,
+    first_title
     {%- for attribute in lead_attribute_kinds() %},
     {{ attribute }}
     {%- endfor %}

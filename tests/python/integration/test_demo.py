@@ -2,7 +2,6 @@
 
 import json
 from datetime import date
-from pathlib import Path
 
 import duckdb
 import pandas as pd
@@ -307,19 +306,6 @@ def test_the_stored_model_gives_the_published_probabilities(built: Build) -> Non
 def features_day(built: Build) -> date:
     [(day,)] = built.rows("select max(trained_on_date) from published.model_registry")
     return day
-
-
-def test_a_past_month_is_what_a_build_published(built: Build, tmp_path: Path) -> None:
-    day = "2025-06-30"
-    past = Build(tmp_path, {"dataset": "demo", "build_dir": str(tmp_path), "releases_dir": str(tmp_path / "releases")})
-    done = past.dbt(
-        "build", "--select", "+lead_score_history", "--exclude-resource-type", "test", "unit_test", as_of_date=day
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    then = past.rows(f"select * from signals.lead_score_history where as_of_date = date '{day}' order by person_id")
-    now = built.rows(f"select * from published.lead_score_backtest where as_of_date = date '{day}' order by person_id")
-    assert len(then) > 500
-    assert then == now
 
 
 def test_lead_scores_order_leads_as_the_planted_truth_does(built: Build) -> None:

@@ -14,7 +14,6 @@ FIRST, PAST, LAST = date(2024, 1, 1), date(2025, 5, 31), date(2025, 10, 10)
 INDUSTRIES = ["Software", "Manufacturing", "Retail"]
 MAPPING = {
     "sources": ["salesforce", "export"],
-    "dimensions": {"lead_source": ["people.lead_source"]},
     "lead_attributes": ["lead_source", "industry", {"employee_count": "number"}],
     "entities": {
         "touches": {
