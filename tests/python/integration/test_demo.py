@@ -312,7 +312,7 @@ def test_lead_scores_order_leads_as_the_planted_truth_does(built: Build) -> None
     truth = pd.read_parquet(PROJECT / "data/demo/truth/journeys.parquet")
     scores = built.query("select * from published.lead_scores where probability is not null")
     scores["lead_id"] = scores["person_id"].str.removeprefix("salesforce:")
-    known = scores.merge(truth, on="lead_id")
+    known = scores.merge(truth.assign(lead_id=truth["lead_id"].str[:15]), on="lead_id")
     assert len(known) > 500
     assert rank_auc(known["probability"].to_numpy(), known["will_convert"].to_numpy(dtype=float)) > 0.75
 

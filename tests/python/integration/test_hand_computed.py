@@ -373,7 +373,7 @@ def test_the_gates_name_every_defect(built: Build) -> None:
     )
     assert details["opportunities.currency", "currency_coverage"] == (
         1,
-        "1 of 7 opportunities have an amount in a currency without an exchange rate (XXX: 1)",
+        "1 of 7 opportunities have an amount in no named currency, or in one without an exchange rate (XXX: 1)",
     )
     assert details["people", "disqualified_rows"][0] == 1
     assert details["lead_source", "segment_coverage"][0] == 1

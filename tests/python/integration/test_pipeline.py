@@ -69,6 +69,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Build:
         tmp_path_factory.mktemp("pipeline"),
         {
             "as_of_date": "2025-06-30",
+            "history_starts_on": "2024-01-01",  # closed periods are shown from a horizon later on
             "own_definitions": ["targets", "benchmarks"],
             "entities": {
                 "opportunities": {
@@ -258,7 +259,7 @@ def test_expected_wins_decide_and_not_the_outcome(warehouse: Warehouse) -> None:
 
 def test_without_losses_closed_deals_have_no_win_rate(warehouse: Warehouse) -> None:
     journeys = deals(warehouse, [date(2025, 1, 10)] * 60, [True] * 60)
-    closed = velocities(warehouse, journeys, "closed")[date(2025, 1, 1), "all"]
+    closed = velocities(warehouse, journeys, "closed", "2024-01-01")[date(2025, 1, 1), "all"]
     assert (closed["evidence"], closed["evidence_reason"]) == ("suppressed", "incomplete_data")
     assert closed["caveat"].startswith("No lost deal is recorded")
     # The cohort basis does not need losses.

@@ -177,7 +177,7 @@ SHAPES = {
     "people": "*person_id account_id opportunity_id merged_into_person_id crm_person_id owner_id email:email "
     "email_domain title persona motion lead_source self_reported_source country region industry "
     "employee_count:integer status has_budget:boolean has_authority:boolean has_need:boolean has_timeline:boolean "
-    "is_lead:boolean !created_at:timestamp converted_at:timestamp changed_at:timestamp is_deleted:boolean",
+    "is_lead:boolean created_at:timestamp converted_at:timestamp changed_at:timestamp is_deleted:boolean",
     "opportunities": "*opportunity_id account_id person_id crm_opportunity_id owner_id product_id campaign_id !stage "
     "pipeline opportunity_type lead_source loss_reason competitor forecast_category currency amount:amount "
     "probability:number created_at:timestamp close_date:date closed_at:timestamp changed_at:timestamp "
@@ -466,14 +466,14 @@ def test_required_columns_that_are_not_mapped(tmp_path: Path) -> None:
 
 def test_every_block_needs_the_required_columns(tmp_path: Path) -> None:
     text = mapping_text("""\
-        people:
+        subscriptions:
         - file: a.csv
-          columns: {person_id: Id, created_at: Created}
+          columns: {subscription_id: Id, started_date: Start}
         - file: b.csv
-          columns: {person_id: Id}
+          columns: {subscription_id: Id}
         """)
     assert error(tmp_path, text) == (
-        f"{LABEL}: entities.people[2].columns does not map created_at, which people needs. "
+        f"{LABEL}: entities.subscriptions[2].columns does not map started_date, which subscriptions needs. "
         "Map it to a source column or to {constant: value}."
     )
 

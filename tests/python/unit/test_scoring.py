@@ -126,7 +126,9 @@ def plain():
 
 def test_every_open_lead_has_a_probability_a_band_and_a_version(plain):
     models, history, *_ = plain
-    assert all(row["probability"] is not None and row["reason"] is None for row in history)
+    assert all(row["probability"] is not None for row in history)
+    # Chance alone may move the mean of one model by more than a point: that is said, and the probability stands.
+    assert {row["reason"] for row in history} <= {None, "model_miscalibrated"}
     assert {row["probability_band"] for row in history} == {"low", "medium", "high"}
     assert {row["model_version"] for row in history} <= {row["model_version"] for row in models}
     for row in history:
