@@ -90,6 +90,7 @@ MARTS = (
     "funnel/stage_exit_facts",
     "pipeline/velocity_deals",
     "pipeline/velocity_facts",
+    "pipeline/closed_history",
     "funnel/segment_scorecards",
     "funnel/account_cluster_sums",
     "funnel/contrast_inputs",
@@ -98,7 +99,7 @@ MARTS = (
     "funnel/anomaly_inputs",
     "funnel/bottleneck_inputs",
 )
-VIEWS = {"journey_transitions", "rest_day_counts", "stage_exits", "velocity_deals"}
+VIEWS = {"journey_transitions", "rest_day_counts", "stage_exits", "velocity_deals", "closed_history"}
 OF_FUNNEL_CONVERSION = {"funnel_day_counts", "dimension_completeness", "conversion_estimates", "funnel_conversion"}
 DIMENSIONS = ("lead_source", "region", "industry", "motion", "company_size", "deal_size_tier", "product_series", "team")
 TRANSITIONS = (("lead", "mql"), ("mql", "sql"), ("sql", "opportunity"), ("opportunity", "won"), ("lead", "won"))
