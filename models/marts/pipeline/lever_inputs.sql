@@ -71,7 +71,10 @@ histories as (
         greatest(
             {{ add_months('newest.period_start', '-lever_thresholds.history_months') }},
             coalesce(
-                case newest.basis when 'closed' then closed_history.closed_starts_on else run_context.history_starts_on end,
+                case newest.basis
+                    when 'closed' then closed_history.closed_starts_on
+                    else run_context.history_starts_on
+                end,
                 date '0001-01-01'
             )
         ) as history_start

@@ -44,7 +44,10 @@ followed as (
         levers.*,
         coalesce(
             levers.period_start
-            < case levers.basis when 'closed' then closed_history.closed_starts_on else run_context.history_starts_on end,
+            < case levers.basis
+                when 'closed' then closed_history.closed_starts_on
+                else run_context.history_starts_on
+            end,
             false
         ) as is_left_truncated,
         {{ period_end('levers.period_grain', 'levers.period_start') }}

@@ -54,7 +54,10 @@ page_points as (
     select
         pages.page,
         max_by(page_weights.weight, length(page_weights.page_prefix)) as weight
-    from (select distinct page from touches where page is not null) as pages
+    from (
+        select distinct page from touches
+        where page is not null
+    ) as pages
     inner join page_weights on starts_with(lower(pages.page), page_weights.page_prefix)
     group by pages.page
 ),
@@ -96,13 +99,13 @@ touch_features as (
         ) as third_party_intent_90d,
         count(*) filter (
             where weighted_touches.touch_type = 'trigger'
-            and weighted_touches.occurred_date > snapshots.snapshot_date - 90
+            and snapshots.snapshot_date - 90 < weighted_touches.occurred_date
         ) as triggers_90d
     from snapshots
     inner join weighted_touches
         on
             snapshots.person_id = weighted_touches.person_id
-            and weighted_touches.occurred_date <= snapshots.snapshot_date
+            and snapshots.snapshot_date >= weighted_touches.occurred_date
     group by snapshots.snapshot_date, snapshots.person_id
 ),
 
@@ -115,15 +118,15 @@ activity_features as (
         count(*) filter (
             where activities.direction is distinct from 'inbound'
             and activities.activity_type in ('call', 'email', 'task')
-            and activities.occurred_date > snapshots.snapshot_date - 30
+            and snapshots.snapshot_date - 30 < activities.occurred_date
         ) as outreach_30d
     from snapshots
     inner join activities
         on
             snapshots.person_id = activities.person_id
-            and activities.occurred_date <= snapshots.snapshot_date
-            and activities.known_date <= snapshots.snapshot_date
-            and activities.occurred_date > snapshots.snapshot_date - 90
+            and snapshots.snapshot_date >= activities.occurred_date
+            and snapshots.snapshot_date >= activities.known_date
+            and snapshots.snapshot_date - 90 < activities.occurred_date
     group by snapshots.snapshot_date, snapshots.person_id
 ),
 
@@ -158,12 +161,12 @@ group_features as (
         on
             located.account_id = others.account_id
             and located.person_id <> others.person_id
-            and others.account_known_date <= located.snapshot_date
+            and located.snapshot_date >= others.account_known_date
     left join active_days
         on
             others.person_id = active_days.person_id
-            and active_days.occurred_date <= located.snapshot_date
-            and active_days.occurred_date > located.snapshot_date - 30
+            and located.snapshot_date >= active_days.occurred_date
+            and located.snapshot_date - 30 < active_days.occurred_date
     group by located.snapshot_date, located.person_id
 ),
 
@@ -176,8 +179,8 @@ usage_features as (
     inner join product_usage
         on
             located.account_id = product_usage.account_id
-            and product_usage.usage_date <= located.snapshot_date
-            and product_usage.usage_date > located.snapshot_date - 30
+            and located.snapshot_date >= product_usage.usage_date
+            and located.snapshot_date - 30 < product_usage.usage_date
     group by located.snapshot_date, located.person_id
 ),
 
