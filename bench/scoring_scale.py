@@ -14,7 +14,7 @@ from segment_signals.learning import CATEGORY, Categories, Examples, Feature, Ru
 
 PROJECT = Path(__file__).parents[1]
 sys.path.insert(0, str(PROJECT))
-from certification.scoring_worlds import DESIGNS, HORIZON, world  # noqa: E402
+from certification.scoring_worlds import DESIGNS, HORIZON, TARGET, world  # noqa: E402
 
 TRAINED, SCORED = 100_000, 1_000_000
 MORE_NUMBERS, MORE_CATEGORIES, LEVELS = 14, 6, 30
@@ -62,7 +62,7 @@ def main() -> None:
     for design in (1, 3):
         examples, features = leads(design, TRAINED, 1)
         last = int(examples.at.max()) + HORIZON
-        trained, seconds, used = timed(lambda e=examples, f=features, d=last: train(e, f, HORIZON, d, Rules()))
+        trained, seconds, used = timed(lambda e=examples, f=features, d=last: train(e, f, TARGET, d, Rules()))
         kind = trained.model.kind
         rows.append((f"training on {TRAINED:,} leads, {len(features)} features, {kind} deployed", seconds, used, 60))
         table = as_table(leads(design, SCORED, 2)[0])

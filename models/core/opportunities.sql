@@ -77,7 +77,8 @@ resolved as (
 dated as (
     select
         resolved.*,
-        coalesce(resolved.currency, upper(run_context.source_currency)) as amount_currency,
+        {{ amount_currency('resolved') }} as amount_currency,
+        resolved.currency is null and run_context.source_currency is null as is_unnamed_currency,
         run_context.reporting_currency,
         run_context.as_of_date,
         greatest(run_context.as_of_date, run_context.latest_stamp_date) as latest_possible_date,
@@ -159,6 +160,7 @@ flagged as (
         is_unknown_owner,
         -- Also an amount of which nobody says the currency.
         source_amount is not null and reporting_rate is null as is_unknown_currency,
+        source_amount is not null and reporting_rate is not null and is_unnamed_currency as is_assumed_currency,
         stage is null as is_unmapped_stage,
         opportunity_type = 'unmapped' as is_unmapped_type,
         created_at is null as is_missing_entry_date,
