@@ -58,6 +58,8 @@ flagged as (
         account_id is not null and linked_account_id is null as is_unknown_account,
         coalesce(quantity < 0, false) as is_negative_quantity,
         mrr_amount is null as is_missing_amount,
+        -- Items of Stripe are overwritten: what a subscription paid before is not kept.
+        source = 'stripe' and mrr_amount is not null as is_amount_of_today,
         coalesce(mrr_amount < 0, false) as is_negative_amount,
         mrr_amount is not null and reporting_rate is null as is_unknown_currency,
         mrr_amount is not null and reporting_rate is not null and is_unnamed_currency as is_assumed_currency,

@@ -62,6 +62,10 @@ horizons as (
     where is_primary
 ),
 
+score_bands as (
+    select * from {{ ref('score_bands') }}
+),
+
 run_context as (
     select * from {{ ref('run_context') }}
 ),
@@ -176,6 +180,16 @@ score_observations as (
         ) as defect_count,
         'leads have a score outside its range, or none and no reason' as detail
     from lead_score_history
+    union all
+    select
+        'unreached_bands' as check_name,
+        'composite' as subject,
+        case when count(lead_score_history.person_id) >= 100 then count(distinct score_bands.band) else 0 end as row_count,
+        count(distinct score_bands.band) - count(distinct lead_score_history.composite_band) as defect_count,
+        'routing bands are reached by no lead of the last twelve months' as detail
+    from score_bands
+    left join lead_score_history on score_bands.band = lead_score_history.composite_band
+    where score_bands.score = 'composite'
     union all
     select
         'interval_order' as check_name,

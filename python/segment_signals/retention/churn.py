@@ -155,7 +155,7 @@ def _no_skill(trained: Trained, metrics: Sequence[Metric]) -> Refusal | None:
     skill, auc = found.get("log_loss_skill"), found.get("roc_auc")
     if skill is None or auc is None:
         return Refusal("no_skill", "Out of time nobody gave notice, or everybody did: the model cannot be tested.")
-    if skill.value <= 0 or auc.low <= 0.5:
+    if skill.low <= 0 or auc.low <= 0.5:
         return Refusal(
             "no_skill",
             "Out of time the model is not above the base rate: log loss skill "
