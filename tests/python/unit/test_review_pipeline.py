@@ -15,7 +15,7 @@ import pandas as pd
 import pytest
 from segment_signals.review import charts, deals, forecast, levers, movement, render_review
 from segment_signals.review.facts import COLUMNS, Facts, ReviewError, read_facts
-from segment_signals.review.words import NBSP
+from segment_signals.review.words import MINUS, NBSP
 
 AS_OF = date(2025, 6, 30)
 Q2, Q3 = date(2025, 4, 1), date(2025, 7, 1)
@@ -65,12 +65,19 @@ def backtest_rows() -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
             value = {"model": 0.036, "stage_weighted": 0.4, "same_day_last_quarter": 0.2}[method]
             quality += [
                 {"as_of_date": AS_OF, "target_period": target, "method": method, "metric": metric, "value": number,
-                 "low": low, "high": high, "n": 8}
+                 "low": low, "high": high, "n": 8, "caveat": None}
                 for metric, number, low, high in (
                     ("mape", value, value / 2, value * 2), ("bias", -0.05, -0.15, 0.03),
                     ("pinball_loss", 50_000.0, 4e4, 6e4), ("coverage", 0.875, 0.53, 0.98),
                 )
             ]  # fmt: skip
+        quality += [
+            {"as_of_date": AS_OF, "target_period": target, "method": method, "n": 8, "caveat": None,
+             "metric": "median_pinball_loss_difference", "value": middle, "low": low, "high": high}
+            for method, middle, low, high in (
+                ("stage_weighted", -4e5, -6e5, -2e5), ("same_day_last_quarter", -1e5, -3e5, 1e5),
+            )
+        ]  # fmt: skip
     return origins, quality
 
 
@@ -271,6 +278,48 @@ def test_the_backtest_counts_what_fell_into_the_range(facts: Facts) -> None:
     row = backtest["quality"][0]
     assert (row["method"], row["mape"], row["floor"]) == ("Forecast", ("4", "2 to 7"), "12")
     assert [row["floor"] for row in backtest["quality"][1:3]] == ["", ""]
+
+
+def test_the_forecast_is_held_against_the_simple_ones(facts: Facts) -> None:
+    backtest = shown(forecast.view(facts, pipeline_tables()))["backtest"]
+    assert plain(backtest["beside"]) == (
+        "Closest to what came, median by median: the forecast for a month, a quarter and 60 days. The forecast was "
+        "clearly closer than the stage-weighted one for a month, a quarter and 60 days; no clear difference elsewhere."
+    )
+    weighted, before = backtest["compared"][:2]
+    assert (weighted["window"], weighted["method"], weighted["n"]) == ("Month", "Stage-weighted", "8")
+    assert plain(weighted["difference"]) == f"{MINUS}$400 k"
+    assert plain(weighted["interval"]) == f"{MINUS}$600 k to {MINUS}$200 k"
+    assert (weighted["said"].word, before["said"].word) == ("lower", "no clear difference")
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "high", "told"),
+    [
+        (2e4, 1e4, 3e4, "The forecast was clearly further off than the quarter before for a quarter"),
+        (2e4, -1e4, 3e4, "No clear difference between the forecast and a simple one"),
+        (-2e4, None, None, "Too few dates to say for a quarter"),
+    ],
+)
+def test_a_simple_forecast_that_was_closest_is_named(
+    facts: Facts, value: float, low: float | None, high: float | None, told: str
+) -> None:
+    quality = pipeline_tables()["forecast_quality"]
+    mine = (quality["target_period"] == "quarter") & (quality["method"] == "same_day_last_quarter")
+    name = "the quarter before" if value > 0 else "the forecast"
+    row = quality[mine & (quality["metric"] == "median_pinball_loss_difference")].assign(
+        value=value, low=low, high=high
+    )
+    view = shown(forecast.view(facts, {**pipeline_tables(), "forecast_quality": row}))
+    assert plain(view["backtest"]["beside"]) == f"Closest to what came, median by median: {name} for a quarter. {told}."
+
+
+def test_without_a_simple_forecast_nothing_is_held_against(facts: Facts) -> None:
+    quality = pipeline_tables()["forecast_quality"]
+    alone = quality[quality["method"] == "model"]
+    backtest = shown(forecast.view(facts, {**pipeline_tables(), "forecast_quality": alone}))["backtest"]
+    assert backtest["beside"].startswith("No simple forecast could be made")
+    assert backtest["compared"] == []
 
 
 def test_a_method_that_could_not_be_made_has_no_row(facts: Facts) -> None:
