@@ -234,23 +234,48 @@ def test_negative_amounts_count_as_none(warehouse: Warehouse, rows: dict[str, pa
     assert (found["evidence"], found["evidence_reason"]) == ("suppressed", "incomplete_data")
 
 
+def with_amounts(rows: dict[str, pa.Table], is_it: np.ndarray, amount: float) -> dict[str, pa.Table]:
+    """The company with that amount in the whole history of some of its opportunities."""
+    names = set(np.array(rows["opportunities"]["opportunity_id"].to_pylist())[is_it])
+    made = dict(rows)
+    for name in ("opportunities", "opportunity_history", "journeys"):
+        mine = np.array([key in names for key in rows[name]["opportunity_id"].to_pylist()])
+        made[name] = changed(rows[name], amount=pa.array(np.where(mine, amount, rows[name]["amount"].to_numpy())))
+    return made
+
+
 def test_one_giant_deal_is_valued_like_one_without_an_amount(warehouse: Warehouse, rows: dict[str, pa.Table]) -> None:
-    usual = total(cells(warehouse, Company(warehouse, rows, AS_OF)))
-    open_deal = Company(warehouse, rows, AS_OF).segments().open_deals["opportunity_id"][0].as_py()
+    company = Company(warehouse, rows, AS_OF)
+    usual, open_deal = total(cells(warehouse, company)), company.segments().open_deals["opportunity_id"][0].as_py()
     is_it = np.array(rows["opportunities"]["opportunity_id"].to_pylist()) == open_deal
-    of_history = np.array(rows["opportunity_history"]["opportunity_id"].to_pylist()) == open_deal
-    giant = {
-        **rows,
-        "opportunities": changed(rows["opportunities"], is_extreme_amount=pa.array(is_it)),
-        "opportunity_history": changed(
-            rows["opportunity_history"],
-            amount=pa.array(np.where(of_history, 1e12, rows["opportunity_history"]["amount"].to_numpy())),
-        ),
-    }
-    found = total(cells(warehouse, Company(warehouse, giant, AS_OF)))
+    found = total(cells(warehouse, Company(warehouse, with_amounts(rows, is_it, 1e12), AS_OF)))
     assert found["evidence"] == "directional"
     assert "beyond the usual: 1 open deals" in found["caveat"]
     assert found["p90_amount"] == pytest.approx(usual["p90_amount"], rel=0.1)
+
+
+def test_an_extreme_amount_is_one_of_its_day(warehouse: Warehouse, rows: dict[str, pa.Table]) -> None:
+    """Prices rise a thousandfold after a day: the usual amounts of later deals are no scale for the earlier ones."""
+    day = FIRST_DAY + 800
+    opened = rows["journeys"]["opportunity_date"].to_numpy().astype("datetime64[D]")
+
+    def quoted(company_rows: dict[str, pa.Table]) -> pd.DataFrame:
+        company = Company(warehouse, company_rows, AS_OF)
+        found = company.table("open_deal_snapshots").to_pandas()
+        found = found[pd.to_datetime(found["snapshot_date"]) <= pd.Timestamp(day)]
+        return found.set_index(["snapshot_number", "opportunity_id"])[
+            ["quoted_amount", "is_extreme_amount"]
+        ].sort_index()
+
+    # One of the deals that were open then is a thousand times as large as the others.
+    known = quoted(rows)
+    giant = known.index[0][1]
+    is_giant = np.array(rows["opportunities"]["opportunity_id"].to_pylist()) == giant
+    odd = with_amounts(rows, is_giant, 1e9)
+    before, after = quoted(odd), quoted(with_amounts(odd, opened > day, 1e9))
+    pd.testing.assert_frame_equal(before, after)
+    assert before["is_extreme_amount"].groupby("opportunity_id").all()[lambda found: found].index.tolist() == [giant]
+    assert before.loc[pd.IndexSlice[:, giant], "quoted_amount"].isna().all()
 
 
 def test_one_month_of_history(warehouse: Warehouse, rows: dict[str, pa.Table]) -> None:
