@@ -264,6 +264,19 @@ def test_flags_of_open_deals_tell_them_apart(built: Build) -> None:
     assert all(0.03 < share < 0.97 for share in shares), dict(zip(flags, shares, strict=True))
 
 
+def test_the_static_forecast_is_booked_and_the_weighted_pipeline(built: Build) -> None:
+    """Two marts, one number: all amounts are known, all deals have a planned close and a probability of the CRM."""
+    rows = built.rows(
+        "select forecast.dimension, forecast.static_amount, forecast.booked_amount + coverage.weighted_amount "
+        "from published.pipeline_forecast as forecast inner join published.pipeline_coverage as coverage "
+        "using (period_grain, period_start, dimension, segment) where coverage.measure = 'open' "
+        "and forecast.target_period = 'quarter' and forecast.static_amount is not null "
+        "and coverage.weighted_amount is not null"
+    )
+    assert {row[0] for row in rows} >= {"all", "team", "company_size"}
+    assert all(static > 100_000 and abs(static - parts) < 0.01 for _, static, parts in rows)
+
+
 def test_one_number_has_one_interval(built: Build) -> None:
     """What both the scorecards and the levers show of a closed quarter: the win rate, the mean deal, the mean cycle."""
     rows = built.rows(
