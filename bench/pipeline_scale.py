@@ -260,7 +260,7 @@ def signals(connection: duckdb.DuckDBPyConnection, results: Mapping[str, Any]) -
         "win_loss": lambda: win_loss(arrow("marts.win_loss_inputs"), thresholds, caveats),
         "win_loss_patterns": lambda: win_loss_patterns(arrow("marts.pattern_inputs"), thresholds, caveats),
         "forecast_backtest": lambda: forecast_backtest(marts("true"), thresholds, "bench"),
-        "forecast_quality": lambda: forecast_quality(results["forecast_backtest"]),
+        "forecast_quality": lambda: forecast_quality(results["forecast_backtest"], thresholds),
         "pipeline_forecast": lambda: pipeline_forecast(
             marts("snapshot_number = 0"), segments(), results["forecast_backtest"], thresholds, "bench"
         ),

@@ -17,6 +17,7 @@ TOPIC = "7. Forecast"
 MARTS = (
     "forecast_calendar",
     "forecast_segments",
+    "forecast_amount_fences",
     "open_deal_snapshots",
     "forecast_risk_counts",
     "forecast_segment_counts",

@@ -157,7 +157,6 @@ def tables(draws: np.random.Generator, deals: Deals, as_of: int) -> dict[str, pa
             "opportunity_id": key,
             "amount": amount,
             "probability": changes["probability"][last],
-            "is_extreme_amount": pa.array(np.zeros(len(known), dtype=bool)),
         }
     )
     history = pa.table(

@@ -19,6 +19,7 @@ select
     forecast_quality.value,
     forecast_quality.low,
     forecast_quality.high,
-    forecast_quality.n
+    forecast_quality.n,
+    forecast_quality.caveat
 from forecast_quality
 cross join run_context

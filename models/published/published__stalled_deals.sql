@@ -32,7 +32,14 @@ select
     stalled_deals.is_inactive,
     stalled_deals.is_missing_roles,
     stalled_deals.flag_count,
-    open_deal_outlook.win_probability_within_a_year as win_probability
+    open_deal_outlook.win_probability_within_a_year,
+    -- The forecast is of new business that has a stage and a day of opening, once enough was won to learn from.
+    case
+        when open_deal_outlook.win_probability_within_a_year is not null then null
+        when stalled_deals.opportunity_type <> 'new_business' then 'not_applicable'
+        when open_deal_outlook.opportunity_id is null then 'incomplete_data'
+        else open_deal_outlook.evidence_reason
+    end as win_probability_reason
 from stalled_deals
 left join {{ ref('open_deal_outlook') }} as open_deal_outlook
     on stalled_deals.opportunity_id = open_deal_outlook.opportunity_id

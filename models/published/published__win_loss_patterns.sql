@@ -21,6 +21,7 @@ select
     'all' as within_segment,
     win_loss_patterns.attribute,
     win_loss_patterns.attribute_value,
+    win_loss_patterns.rest_value,
     win_loss_patterns.basis,
     win_loss_patterns.win_rate,
     win_loss_patterns.rest_win_rate,

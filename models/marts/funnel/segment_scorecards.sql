@@ -58,7 +58,8 @@ closed_facts as (
     where basis = 'closed'
 ),
 
--- Interval of a count: Byar's approximation of the exact Poisson limits. Of a sum: compound Poisson. Of a mean: normal.
+-- Interval of a count: Byar's approximation of the exact Poisson limits. Of a sum: compound Poisson. Of a mean:
+-- Student's, by the delta method on the log scale, as in `lever_signals`.
 entered_counts as (
     select
         {{ cell }},
@@ -133,20 +134,32 @@ moments as (
     from stage_exit_facts
 ),
 
+-- Relative to the mean, half of the interval on the log scale: skewed amounts have no limit below 0.
+spreads as (
+    select
+        {{ cell }},
+        metric,
+        n,
+        total / nullif(n, 0) as value,
+        coalesce(
+            {{ student_quantile('thresholds.confidence_z', 'n - 1') }}
+            * sqrt(greatest(square_total - total * total / nullif(n, 0), 0) / nullif(n - 1, 0) / nullif(n, 0))
+            / nullif(total / nullif(n, 0), 0),
+            case when total = 0 then 0 end
+        ) as half
+    from moments
+    cross join thresholds
+),
+
 means as (
     select
         {{ cell }},
         metric,
-        total / nullif(n, 0) as value,
-        total / nullif(n, 0) - thresholds.confidence_z * sqrt(
-            greatest(square_total - total * total / nullif(n, 0), 0) / nullif(n - 1, 0) / nullif(n, 0)
-        ) as low,
-        total / nullif(n, 0) + thresholds.confidence_z * sqrt(
-            greatest(square_total - total * total / nullif(n, 0), 0) / nullif(n - 1, 0) / nullif(n, 0)
-        ) as high,
+        value,
+        value * exp(-half) as low,
+        value * exp(half) as high,
         n
-    from moments
-    cross join thresholds
+    from spreads
 ),
 
 closed_rates as (

@@ -31,6 +31,10 @@ snapshots as (
     where is_in_history
 ),
 
+forecast_amount_fences as (
+    select * from {{ ref('forecast_amount_fences') }}
+),
+
 telling_tier as (
     select coalesce(bool_or(is_missing_by_outcome), false) as is_missing_by_outcome
     from {{ ref('forecast_segments') }}
@@ -55,8 +59,7 @@ deals as (
         'all' as tier,
         {%- endif %}
         opportunities.amount as current_amount,
-        opportunities.probability as current_probability,
-        coalesce(opportunities.is_extreme_amount, false) as is_extreme_amount
+        opportunities.probability as current_probability
     from journeys
     inner join opportunities on journeys.opportunity_id = opportunities.opportunity_id
     cross join telling_tier
@@ -152,6 +155,15 @@ as_was as (
             open_deals.opportunity_id = changes.opportunity_id
             and open_deals.snapshot_date >= changes.changed_date
             and coalesce(open_deals.snapshot_date < changes.next_changed_date, true)
+),
+
+-- An amount beyond the outer fence of that day is a slip more likely than a deal.
+fenced as (
+    select
+        as_was.*,
+        coalesce(as_was.as_was_amount > forecast_amount_fences.largest_usual_amount, false) as is_extreme_amount
+    from as_was
+    left join forecast_amount_fences on as_was.snapshot_number = forecast_amount_fences.snapshot_number
 )
 
 select
@@ -160,7 +172,7 @@ select
     stage_label,
     tier,
     outcome,
-    -- An amount beyond the outer fence is a slip more likely than a deal: it is valued like one without an amount.
+    -- An extreme amount is valued like none.
     case when as_was_amount > 0 and not is_extreme_amount then as_was_amount end as quoted_amount,
     case when outcome = 'won' then coalesce(realised_amount, 0) end as realised_amount,
     case when as_was_probability between 0 and 1 then as_was_probability end as probability,
@@ -188,4 +200,4 @@ select
     is_extreme_amount,
     snapshot_date,
     close_date
-from as_was
+from fenced

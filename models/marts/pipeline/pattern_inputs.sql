@@ -255,9 +255,20 @@ populations as (
     group by period_start
 ),
 
+-- Of two values one is told, for the other's contrast is the same with another sign: of yes and no the yes, else the
+-- first in the alphabet.
 attributes as (
     select
         attribute,
+        count(*) filter (where attribute_value not in ('unknown', 'unmapped')) as value_count,
+        coalesce(
+            min(attribute_value) filter (
+                where attribute_value not in ('unknown', 'unmapped', 'not pushed', 'not named')
+            ),
+            min(attribute_value) filter (where attribute_value not in ('unknown', 'unmapped'))
+        ) as told_value,
+        min(attribute_value) filter (where attribute_value not in ('unknown', 'unmapped')) as first_value,
+        max(attribute_value) filter (where attribute_value not in ('unknown', 'unmapped')) as last_value,
         period_start,
         sum(n)::bigint as whole_n,
         sum(won_count)::bigint as whole_won_count,
@@ -271,6 +282,13 @@ attributes as (
 compared as (
     select
         cells.*,
+        case
+            when attributes.value_count = 2
+                then case
+                    when attributes.told_value = attributes.first_value then attributes.last_value
+                    else attributes.first_value
+                end
+        end as rest_value,
         attributes.whole_n,
         attributes.whole_won_count,
         attributes.unknown_n,
@@ -288,7 +306,9 @@ compared as (
     inner join attributes
         on cells.attribute = attributes.attribute and cells.period_start = attributes.period_start
     inner join populations on cells.period_start = populations.period_start
-    where cells.attribute_value not in ('unknown', 'unmapped', 'not pushed', 'not named')
+    where
+        cells.attribute_value not in ('unknown', 'unmapped', 'not pushed', 'not named')
+        and (attributes.value_count <> 2 or cells.attribute_value = attributes.told_value)
 ),
 
 completed as (
@@ -308,6 +328,7 @@ select
     completed.basis,
     completed.attribute,
     completed.attribute_value,
+    completed.rest_value,
     completed.n,
     completed.won_count,
     completed.rest_n,

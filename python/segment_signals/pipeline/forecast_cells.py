@@ -12,6 +12,7 @@ from threadpoolctl import threadpool_limits
 from segment_signals.funnel.cells import EVIDENCE_FIELDS, table
 from segment_signals.pipeline.forecast import Found, Marts, Thresholds, fit_windows, generator, load, totals, windows_of
 from segment_signals.pipeline.forecast_inputs import (
+    TARGET_PERIODS,
     Deals,
     ForecastData,
     Labels,
@@ -36,6 +37,7 @@ from segment_signals.pipeline.forecast_model import (
     value_origin,
     weeks_ahead,
 )
+from segment_signals.pipeline.forecast_quality import closer_method
 from segment_signals.statistics.arrays import Floats, ratio
 from segment_signals.statistics.compound import OpenDeals, with_odds
 from segment_signals.statistics.shrinkage import shrunken_ratios
@@ -47,6 +49,7 @@ EFFECT_WEEKS, SEEN_TIMES = 8.0, 2.0
 UNAVOIDABLE = "even with every probability known the mean error would be"
 # Of the variance of a window; of open deals without an amount.
 LARGEST_SHARE, UNKNOWN_SHARE = 0.5, 0.2
+SIMPLE_NAMES = {"stage_weighted": "stage-weighted forecast", "same_day_last_quarter": "quarter before"}
 GRAINS = {"month": "month", "quarter": "quarter", "next_60_days": "days"}
 
 SCHEMA = pa.schema(
@@ -132,11 +135,12 @@ def _cells(marts: Marts, segments: Segments, backtest: pa.Table, thresholds: Thr
     found = list(totals(data, fit, windows, thresholds, seed))
     total = cells["all", "all"]
     errors = backtest.to_pandas()
+    closer = {name: closer_method(errors[errors["target_period"] == name], name) for name in TARGET_PERIODS}
     of_all = _caveats_of_all(segments, total)
     for window, forecast in zip(windows, found, strict=True):
         past = errors[(errors["method"] == "model") & (errors["target_period"] == window.target_period)]
         suppressed = _suppressed(total, forecast, thresholds)
-        directional = _unproven(past, thresholds) or of_all or _thin(forecast)
+        directional = _unproven(past, closer[window.target_period], thresholds) or of_all or _thin(forecast)
         mape = float((past["actual_amount"] - past["p50_amount"]).abs().div(past["actual_amount"]).mean())
         rows.append(_row("all", "all", window, forecast, total, (suppressed, directional), mape))
     split = _Split(data, fit, windows, found, (marts, segments), (stages, tiers))
@@ -175,7 +179,7 @@ def _thin(found: Found) -> Reason:
     return None
 
 
-def _unproven(past: pd.DataFrame, thresholds: Thresholds) -> Reason:
+def _unproven(past: pd.DataFrame, closer: str | None, thresholds: Thresholds) -> Reason:
     origins = len(past)
     if origins < thresholds["forecast_minimum_origins"]:
         return "insufficient_sample", f"Backtested at {origins} earlier origins only"
@@ -183,6 +187,8 @@ def _unproven(past: pd.DataFrame, thresholds: Thresholds) -> Reason:
     # Windows overlap, so that a run of misses is one event: half of the origins missed is beyond that.
     if 2 * covered < origins:
         return "wide_interval", f"In the backtest the range held {covered} of {origins} outcomes"
+    if closer is not None:
+        return "wide_interval", f"In the backtest the {SIMPLE_NAMES[closer]} was closer to the outcome"
     return None
 
 

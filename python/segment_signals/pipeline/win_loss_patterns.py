@@ -17,6 +17,7 @@ SCHEMA = pa.schema(
         *CELL_FIELDS,
         ("attribute", pa.string()),
         ("attribute_value", pa.string()),
+        ("rest_value", pa.string()),
         ("basis", pa.string()),
         ("win_rate", pa.float64()),
         ("rest_win_rate", pa.float64()),
@@ -42,7 +43,8 @@ def win_loss_patterns(inputs: pa.Table, thresholds: Mapping[str, float], caveats
     filled in when the outcome was known: it is shown, is not tested and is never a signal.
 
     Args:
-        inputs: the mart `pattern_inputs`, one row per quarter, attribute and value.
+        inputs: the mart `pattern_inputs`, one row per quarter, attribute and value; one of an attribute of two values,
+            so that no contrast counts twice.
         thresholds: the seed `evidence_thresholds`: false_discovery_rate, practical_floor_rate, maximum_half_width.
         caveats: of the reasons against the evidence, the seed `evidence_reasons`.
 

@@ -16,13 +16,13 @@ from segment_signals.review.optional import (
     Row,
     as_date,
     by_dimension,
+    dot,
     mark,
     money,
     newest_quarter,
     rows,
     why_held,
 )
-from segment_signals.review.views import clamp, place
 from segment_signals.review.words import Period
 
 BLOCKS = (
@@ -45,6 +45,11 @@ FLAG_WORDS = {
     "is_inactive": "inactive",
     "is_missing_roles": "role missing",
 }
+UNKNOWN_PROBABILITY = {
+    "not_applicable": "not new business",
+    "incomplete_data": "no day of opening or stage",
+    "insufficient_sample": "too few wins",
+}
 MOST_DEALS = 25
 
 
@@ -62,7 +67,7 @@ def outcomes(facts: Facts, tables: Mapping[str, pd.DataFrame]) -> dict[str, Any]
     patterns = rows(
         tables,
         "win_loss_patterns",
-        (*CELL, "attribute", "attribute_value", "basis", "rest_n", *EVIDENCE),
+        (*CELL, "attribute", "attribute_value", "rest_value", "basis", "rest_n", *EVIDENCE),
         ("win_rate", "rest_win_rate", "difference", "low", "high", "p_value", "q_value", "is_signal"),
     )
     if found is None:
@@ -176,15 +181,9 @@ def _share_row(row: Row, top: float) -> Row:
 
 
 def _dot(row: Row, top: float) -> Markup:
-    css = "hollow" if row["evidence"] == "directional" else "solid"
+    low, high = (None if row[end] is None else row[end] / top for end in ("low", "high"))
     said = f"{words.percent(row['share'])} %"
-    parts = [Markup('<svg class="dot" role="img" aria-label="{}">').format(said)]
-    if row["low"] is not None and row["high"] is not None:
-        low, high = (place(clamp(row[end] / top)) for end in ("low", "high"))
-        parts.append(Markup('<line class="iv {}" x1="{}%" x2="{}%" y1="50%" y2="50%"/>').format(css, low, high))
-    at = place(clamp(row["share"] / top))
-    parts.append(Markup('<circle class="{}" cx="{}%" cy="50%" r="4"/></svg>').format(css, at))
-    return Markup("").join(parts)
+    return dot(row["share"] / top, low, high, is_hollow=row["evidence"] == "directional", label=said)
 
 
 def _by_segment(mine: Sequence[Row]) -> list[Row]:
@@ -213,11 +212,11 @@ def _patterns(facts: Facts, found: Sequence[Row]) -> dict[str, Any]:
 
 
 def patterns_sentence(tested: Sequence[Row], told: int) -> str:
-    """How many values of attributes were tested, and in how many wins and losses differ."""
+    """How many values of attributes were held against the rest, and in how many wins and losses differ."""
     if not tested:
         return "No attribute has enough closed deals to be tested."
     plural = "s were" if len(tested) > 1 else " was"
-    start = f"{words.count(len(tested))} value{plural} tested in {tested[0]['period'].label}"
+    start = f"{words.count(len(tested))} contrast{plural} tested in {tested[0]['period'].label}"
     if not told:
         return f"{start}; in none do wins and losses clearly differ."
     return f"{start}; {words.count(told)} {'are signals' if told > 1 else 'is a signal'}. A contrast, not a cause."
@@ -228,7 +227,7 @@ def _pattern_row(facts: Facts, row: Row) -> Row:
     return {
         **mark(row),
         "attribute": facts.label("dimension", str(row["attribute"])),
-        "value": row["attribute_value"],
+        "value": row["attribute_value"] + (f" against {row['rest_value']}" if row["rest_value"] else ""),
         "rate": words.percent(row["win_rate"]),
         "rest": words.percent(row["rest_win_rate"]),
         "css": "up" if higher else "down",
@@ -248,7 +247,8 @@ def stalled(tables: Mapping[str, pd.DataFrame]) -> dict[str, Any] | None:
         tables,
         "stalled_deals",
         ("opportunity_id", "stage", "currency", "amount", "close_date", "age_in_stage_days", "age_limit_days",
-         "push_count", "last_activity_date", "flag_count", "win_probability", *FLAGS),
+         "push_count", "last_activity_date", "flag_count", "win_probability_within_a_year",
+         "win_probability_reason", *FLAGS),
         (),
     )  # fmt: skip
     if found is None:
@@ -301,6 +301,7 @@ def _deal_row(row: Row) -> Row:
     def day(value: Any) -> tuple[str, int | str]:
         return ("", "") if value is None else (words.day(as_date(value)), as_date(value).toordinal())
 
+    probability = row["win_probability_within_a_year"]
     return {
         "id": row["opportunity_id"],
         "stage": row["stage"] or "",
@@ -311,7 +312,10 @@ def _deal_row(row: Row) -> Row:
         "close": day(row["close_date"]),
         "pushes": "" if row["push_count"] is None else words.count(row["push_count"]),
         "active": day(row["last_activity_date"]),
-        "probability": "" if row["win_probability"] is None else words.percent(row["win_probability"], 0),
+        "probability": "" if probability is None else words.percent(probability, 0),
+        "held": ""
+        if probability is not None
+        else UNKNOWN_PROBABILITY.get(str(row["win_probability_reason"]), "unknown"),
         "flags": ", ".join(said for code, said in FLAG_WORDS.items() if row[code]),
         "flag_count": row["flag_count"],
     }

@@ -152,7 +152,8 @@ def _backtest(tables: Mapping[str, pd.DataFrame], total: Sequence[Row]) -> dict[
     measures = ("booked_amount", "actual_amount", "p10_amount", "p50_amount", "p90_amount", "is_covered")
     keys = ("origin_date", "target_period", "method", "currency", "window_start_date")
     found = rows(tables, "forecast_backtest", (*keys, *measures), ())
-    quality = rows(tables, "forecast_quality", ("target_period", "method", "metric", "value", "low", "high", "n"), ())
+    measured = ("target_period", "method", "metric", "value", "low", "high", "n", "caveat")
+    quality = rows(tables, "forecast_quality", measured, ())
     if found is None or quality is None:
         return None
     model = [row for row in found if row["method"] == "model" and row["actual_amount"] is not None]
@@ -168,7 +169,9 @@ def _backtest(tables: Mapping[str, pd.DataFrame], total: Sequence[Row]) -> dict[
             panels.append(_backtest_panel(code, mine, metrics, number))
     return {
         "finding": backtest_sentence(model, metrics, floors),
+        "beside": beside_sentence(metrics),
         "panels": panels,
+        "compared": [_compared_row(row, str(model[0]["currency"])) for row in _compared(metrics)] if model else [],
         "quality": [
             _quality_row(code, method, metrics, floors)
             for code in WINDOWS
@@ -221,6 +224,83 @@ def backtest_sentence(
     return said
 
 
+def _compared(metrics: Mapping[tuple[str, str, str], Row]) -> list[Row]:
+    """The forecast beside each simple one, window by window: median pinball losses at the same origins."""
+    return [
+        row
+        for code in WINDOWS
+        for method in METHODS
+        if (row := metrics.get((code, method, "median_pinball_loss_difference"))) is not None
+        and row["value"] is not None
+    ]
+
+
+def beside_sentence(metrics: Mapping[tuple[str, str, str], Row]) -> str:
+    """Which method was closest in each window, and from which simple one the forecast is told apart."""
+    compared = _compared(metrics)
+    if not compared:
+        return "No simple forecast could be made at these dates, so there is none to hold the forecast against."
+    closest: dict[str, list[str]] = {}
+    for code in dict.fromkeys(row["target_period"] for row in compared):
+        # The forecast's loss less the simple one's: the largest is that of the method which was closest.
+        row = max((row for row in compared if row["target_period"] == code), key=lambda row: float(row["value"]))
+        closest.setdefault(METHOD_WORDS[row["method"] if row["value"] > 0 else "model"], []).append(code)
+    first = ", ".join(f"{name} for {_windows(codes)}" for name, codes in closest.items())
+    said = []
+    for word, text in APART_WORDS.items():
+        of_method = {
+            name: _windows([row["target_period"] for row in compared if row["method"] == method and _says(row, word)])
+            for method, name in METHOD_WORDS.items()
+        }
+        named = [f"{name} for {windows}" for name, windows in of_method.items() if windows]
+        if named:
+            said.append(f"the forecast was clearly {text} than {', '.join(named)}")
+    few = _windows([row["target_period"] for row in compared if _says(row, "too few to say")])
+    if few:
+        said.append(f"too few dates to say for {few}")
+    if any(_says(row, "no clear difference") for row in compared):
+        said.append(
+            "no clear difference elsewhere" if said else "no clear difference between the forecast and a simple one"
+        )
+    return f"Closest to what came, median by median: {first}. {words.sentence_case('; '.join(said))}."
+
+
+def _windows(codes: Sequence[str]) -> str:
+    *most, last = [WINDOW_WORDS[code] for code in dict.fromkeys(codes)] or [""]
+    return f"{', '.join(most)} and {last}" if most else last
+
+
+def _says(row: Row, word: str) -> bool:
+    return _apart(row).word == word
+
+
+def _apart(row: Row) -> words.Change:
+    # Without limits nothing is said, not even which way it seems.
+    value = row["value"] if row["low"] is not None else None
+    return words.change(value, row["low"], row["high"], has_previous=True)
+
+
+def _compared_row(row: Row, currency: str) -> Row:
+    difference = float(row["value"])
+    both = row["low"] is not None and row["high"] is not None
+    return {
+        "window": WINDOW_NAMES[row["target_period"]],
+        "method": METHODS[row["method"]],
+        "n": words.count(row["n"]),
+        "difference": words.difference(difference, currency, difference),
+        "sort": difference,
+        "interval": words.difference_between(row["low"], row["high"], currency, difference) if both else "",
+        "said": _apart(row),
+        "caveat": row["caveat"] or "",
+    }
+
+
+METHOD_WORDS = {
+    "model": "the forecast",
+    "stage_weighted": "the stage-weighted one",
+    "same_day_last_quarter": "the quarter before",
+}
+APART_WORDS = {"lower": "closer", "higher": "further off"}
 WINDOW_WORDS = {"month": "a month", "quarter": "a quarter", "next_60_days": f"60{NBSP}days"}
 
 

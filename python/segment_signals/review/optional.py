@@ -11,10 +11,11 @@ from datetime import date
 from typing import Any
 
 import pandas as pd
+from markupsafe import Markup
 
 from segment_signals.review import words
 from segment_signals.review.facts import TOTAL, Facts, ReviewError
-from segment_signals.review.views import term
+from segment_signals.review.views import clamp, place, term
 from segment_signals.review.words import Period
 
 Row = dict[str, Any]
@@ -115,6 +116,20 @@ def money(value: Any, currency: str) -> str:
 def span(low: Any, high: Any, unit: str, *, with_unit: bool = True) -> str:
     """An interval, or nothing."""
     return "" if low is None or high is None else words.between(float(low), float(high), unit, with_unit=with_unit)
+
+
+def dot(value: float, low: float | None, high: float | None, *, is_hollow: bool, label: str) -> Markup:
+    """A share of the width as a dot, its interval as a bar."""
+    css = "hollow" if is_hollow else "solid"
+    parts = [Markup('<svg class="dot" role="img" aria-label="{}">').format(label)]
+    if low is not None and high is not None:
+        parts.append(
+            Markup('<line class="iv {}" x1="{}%" x2="{}%" y1="50%" y2="50%"/>').format(
+                css, place(clamp(low)), place(clamp(high))
+            )
+        )
+    parts.append(Markup('<circle class="{}" cx="{}%" cy="50%" r="4"/></svg>').format(css, place(clamp(value))))
+    return Markup("").join(parts)
 
 
 def by_dimension(facts: Facts, found: Sequence[Row]) -> list[tuple[Any, list[Row]]]:

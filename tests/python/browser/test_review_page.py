@@ -297,7 +297,7 @@ def test_prints_on_a4_with_the_release_on_every_page(page: Any, addresses: dict[
     assert set(cut) == {"avoid"}
 
 
-PIPELINE = ("forecast", "movement", "coverage", "velocity", "outcomes", "stalled")
+PIPELINE = ("forecast", "movement", "stages", "coverage", "velocity", "outcomes", "stalled")
 
 
 def test_the_contents_lead_to_every_section_of_the_pipeline(page: Any, addresses: dict[str, str]) -> None:
@@ -335,12 +335,17 @@ def test_short_tables_of_the_pipeline_stack_on_a_narrow_screen(page: Any, addres
     boxes = page.eval_on_selector_all(
         "table.stack", "tables => tables.map(table => [table.scrollWidth, table.parentElement.clientWidth])"
     )
-    assert len(boxes) == 5
+    assert len(boxes) == 9
     assert all(content <= room for content, room in boxes)
     label = page.eval_on_selector(
         "#coverage table.stack td[data-label=Ratio]", "cell => getComputedStyle(cell, '::before').content"
     )
     assert label == '"Ratio "'
+    # Directional values keep their sign beside the label.
+    hollow = page.eval_on_selector(
+        "#stages table.stack td.directional", "cell => getComputedStyle(cell, '::before').content"
+    )
+    assert hollow.endswith('○\u00a0"')
 
 
 def test_wide_tables_of_the_pipeline_fit_a_wide_screen(page: Any, addresses: dict[str, str]) -> None:
@@ -371,3 +376,9 @@ def test_pictures_of_the_pipeline_are_not_cut_in_print(page: Any, addresses: dic
     )
     assert set(cut) == {"avoid"}
     assert page.locator("#forecast .note:visible").count() == 1
+    # The numbers of a bridge stand below it, though the table is folded on the screen.
+    for table in page.locator("#movement figure table").all():
+        box = table.bounding_box()
+        assert box is not None
+        assert box["height"] > 100
+    assert page.locator("#movement > details").first.bounding_box() is None

@@ -264,6 +264,53 @@ def test_flags_of_open_deals_tell_them_apart(built: Build) -> None:
     assert all(0.03 < share < 0.97 for share in shares), dict(zip(flags, shares, strict=True))
 
 
+def test_the_static_forecast_is_booked_and_the_weighted_pipeline(built: Build) -> None:
+    """Two marts, one number: all amounts are known, all deals have a planned close and a probability of the CRM."""
+    rows = built.rows(
+        "select forecast.dimension, forecast.static_amount, forecast.booked_amount + coverage.weighted_amount "
+        "from published.pipeline_forecast as forecast inner join published.pipeline_coverage as coverage "
+        "using (period_grain, period_start, dimension, segment) where coverage.measure = 'open' "
+        "and forecast.target_period = 'quarter' and forecast.static_amount is not null "
+        "and coverage.weighted_amount is not null"
+    )
+    assert {row[0] for row in rows} >= {"all", "team", "company_size"}
+    assert all(static > 100_000 and abs(static - parts) < 0.01 for _, static, parts in rows)
+
+
+def test_one_number_has_one_interval(built: Build) -> None:
+    """What both the scorecards and the levers show of a closed quarter: the win rate, the mean deal, the mean cycle."""
+    rows = built.rows(
+        "select levers.lever, count(*) > 20, max(abs(levers.value / cards.value - 1)), "
+        "max(abs(levers.low / cards.low - 1)), max(abs(levers.high / cards.high - 1)) "
+        "from published.lever_signals as levers inner join published.segment_scorecards as cards "
+        "using (period_grain, period_start, dimension, segment) where levers.basis = 'closed' "
+        "and levers.lever = cards.metric and levers.low is not null and cards.low is not null group by 1 order by 1"
+    )
+    assert [row[:2] for row in rows] == [("mean_cycle_days", True), ("win_rate", True)]
+    assert max(worst for row in rows for worst in row[2:]) < 1e-4
+    # Amounts are skewed: their mean has no limit at or below 0, however few.
+    [(least, count)] = built.rows(
+        "select min(low), count(*) from published.segment_scorecards "
+        "where metric = 'mean_deal_amount' and low is not null"
+    )
+    assert least > 0 < count
+
+
+def test_open_deals_have_a_probability_or_a_reason(built: Build) -> None:
+    rows = built.rows(
+        "select opportunity_type = 'new_business', win_probability_reason, count(win_probability_within_a_year) > 0, "
+        "count(*) > 20 from published.stalled_deals group by 1, 2 order by 1"
+    )
+    assert rows == [(False, "not_applicable", False, True), (True, None, True, True)]
+    # Within a year, not within the quarter: of the open deals some two in ten are still to be won.
+    [(mean,)] = built.rows("select avg(win_probability_within_a_year) from published.stalled_deals")
+    expected = built.rows(
+        "select avg(win_probability_within_a_year), avg(win_probability) from signals.open_deal_outlook"
+    )
+    assert mean == pytest.approx(expected[0][0])
+    assert mean > 1.1 * expected[0][1]
+
+
 def test_contributions_add_up_to_the_published_scores(built: Build) -> None:
     [(leads, worst, composite)] = built.rows(
         """

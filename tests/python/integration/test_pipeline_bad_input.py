@@ -20,14 +20,15 @@ def build(folder: Build) -> Build:
 
 @pytest.fixture(scope="module")
 def bare(tmp_path_factory: pytest.TempPathFactory) -> Build:
-    """Forty deals, all won on the day they were opened: no amounts, no losses, no history, nothing else."""
+    """Forty deals, all won on the day they were opened: no amounts, no losses, no history; two sources of leads."""
     days = [date(2025, 4, 1) + timedelta(at) for at in range(40)]
-    rows = [f"D{at},Closed Won,{day},{day}" for at, day in enumerate(days)]
+    rows = [f"D{at},Closed Won,{day},{day},{'Web' if at % 2 else 'Trade Show'}" for at, day in enumerate(days)]
     return build(
         dataset(
             tmp_path_factory.mktemp("bare"),
             {
                 "as_of_date": str(AS_OF),
+                "history_starts_on": "2024-01-01",  # closed deals are complete from a horizon later on
                 "sources": ["export"],
                 "entities": {
                     "opportunities": {
@@ -37,11 +38,12 @@ def bare(tmp_path_factory: pytest.TempPathFactory) -> Build:
                             "stage": "stage",
                             "created_at": "created",
                             "close_date": "closed",
+                            "lead_source": "source",
                         },
                     }
                 },
             },
-            {"deals.csv": "\n".join(["id,stage,created,closed", *rows]) + "\n"},
+            {"deals.csv": "\n".join(["id,stage,created,closed,source", *rows]) + "\n"},
         )
     )
 
@@ -150,8 +152,12 @@ def test_without_history_no_plan_is_known(bare: Build) -> None:
 
 def test_without_losses_nothing_is_compared(bare: Build) -> None:
     assert bare.rows("select distinct outcome from marts.win_loss_facts") == []
-    rows = bare.rows("select distinct evidence, difference, is_signal from signals.win_loss_patterns")
-    assert rows in ([], [("suppressed", None, False)])
+    rows = bare.rows(
+        "select attribute, attribute_value, n, rest_n, evidence, evidence_reason, caveat, win_rate, difference, "
+        "is_signal from signals.win_loss_patterns"
+    )
+    held = ("suppressed", "incomplete_data", "No lost deal is recorded: the win rate of closed deals is not known")
+    assert rows == [("lead_source", "Trade show", 20, 20, *held, None, None, False)]
 
 
 def test_deals_that_never_were_in_a_stage_are_in_no_stage_map(bare: Build) -> None:

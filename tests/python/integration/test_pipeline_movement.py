@@ -431,3 +431,25 @@ def test_reasons_that_differ_by_case_are_one(built: Build) -> None:
     )
     # Two deals name a price: too few to stand alone.
     assert rows == [("missing_reason", "not recorded"), ("reason", "Other")]
+
+
+def test_of_two_values_one_is_told_against_the_other(built: Build) -> None:
+    closed = built.rows(
+        "select date_trunc('quarter', coalesce(won_date, lost_date))::date as quarter, list_sort(list(distinct "
+        "lead_source)) from core.journeys where opportunity_type = 'new_business' and quarter is not null group by 1"
+    )
+    told = built.rows(
+        "select period_start, attribute_value, rest_value, n, rest_n from marts.pattern_inputs "
+        "where attribute = 'lead_source' order by 1, 2"
+    )
+    # In the quarters that have both sources one row each: Hand against Random, never the other way round as well.
+    expected = {quarter: ("Hand", "Random") if len(names) == 2 else (names[0], None) for quarter, names in closed}
+    assert {quarter: tuple(names) for quarter, *names, _, _ in told} == expected
+    assert len(told) == len(expected)
+    assert ("Hand", "Random") in expected.values()
+    assert all((rest is None) == (rest_n == 0) for _, _, rest, _, rest_n in told)
+    pushed = built.rows(
+        "select distinct attribute_value, rest_value from marts.pattern_inputs where attribute = 'close_date_pushed' "
+        "and rest_n > 0"
+    )
+    assert pushed == [("pushed", "not pushed")]

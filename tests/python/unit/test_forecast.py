@@ -42,7 +42,7 @@ def cells(warehouse: Warehouse, company: Company, **thresholds: float) -> pd.Dat
     with warnings.catch_warnings():
         warnings.simplefilter("error", RuntimeWarning)
         backtest = forecast_backtest(company.marts(), limits, "seed")
-        forecast_quality(backtest)
+        forecast_quality(backtest, limits)
         open_deal_outlook(company.marts(), company.segments().open_deals, limits)
         found: pd.DataFrame = pipeline_forecast(
             company.marts(), company.segments(), backtest, limits, "seed"
@@ -234,23 +234,48 @@ def test_negative_amounts_count_as_none(warehouse: Warehouse, rows: dict[str, pa
     assert (found["evidence"], found["evidence_reason"]) == ("suppressed", "incomplete_data")
 
 
+def with_amounts(rows: dict[str, pa.Table], is_it: np.ndarray, amount: float) -> dict[str, pa.Table]:
+    """The company with that amount in the whole history of some of its opportunities."""
+    names = set(np.array(rows["opportunities"]["opportunity_id"].to_pylist())[is_it])
+    made = dict(rows)
+    for name in ("opportunities", "opportunity_history", "journeys"):
+        mine = np.array([key in names for key in rows[name]["opportunity_id"].to_pylist()])
+        made[name] = changed(rows[name], amount=pa.array(np.where(mine, amount, rows[name]["amount"].to_numpy())))
+    return made
+
+
 def test_one_giant_deal_is_valued_like_one_without_an_amount(warehouse: Warehouse, rows: dict[str, pa.Table]) -> None:
-    usual = total(cells(warehouse, Company(warehouse, rows, AS_OF)))
-    open_deal = Company(warehouse, rows, AS_OF).segments().open_deals["opportunity_id"][0].as_py()
+    company = Company(warehouse, rows, AS_OF)
+    usual, open_deal = total(cells(warehouse, company)), company.segments().open_deals["opportunity_id"][0].as_py()
     is_it = np.array(rows["opportunities"]["opportunity_id"].to_pylist()) == open_deal
-    of_history = np.array(rows["opportunity_history"]["opportunity_id"].to_pylist()) == open_deal
-    giant = {
-        **rows,
-        "opportunities": changed(rows["opportunities"], is_extreme_amount=pa.array(is_it)),
-        "opportunity_history": changed(
-            rows["opportunity_history"],
-            amount=pa.array(np.where(of_history, 1e12, rows["opportunity_history"]["amount"].to_numpy())),
-        ),
-    }
-    found = total(cells(warehouse, Company(warehouse, giant, AS_OF)))
+    found = total(cells(warehouse, Company(warehouse, with_amounts(rows, is_it, 1e12), AS_OF)))
     assert found["evidence"] == "directional"
     assert "beyond the usual: 1 open deals" in found["caveat"]
     assert found["p90_amount"] == pytest.approx(usual["p90_amount"], rel=0.1)
+
+
+def test_an_extreme_amount_is_one_of_its_day(warehouse: Warehouse, rows: dict[str, pa.Table]) -> None:
+    """Prices rise a thousandfold after a day: the usual amounts of later deals are no scale for the earlier ones."""
+    day = FIRST_DAY + 800
+    opened = rows["journeys"]["opportunity_date"].to_numpy().astype("datetime64[D]")
+
+    def quoted(company_rows: dict[str, pa.Table]) -> pd.DataFrame:
+        company = Company(warehouse, company_rows, AS_OF)
+        found = company.table("open_deal_snapshots").to_pandas()
+        found = found[pd.to_datetime(found["snapshot_date"]) <= pd.Timestamp(day)]
+        return found.set_index(["snapshot_number", "opportunity_id"])[
+            ["quoted_amount", "is_extreme_amount"]
+        ].sort_index()
+
+    # One of the deals that were open then is a thousand times as large as the others.
+    known = quoted(rows)
+    giant = known.index[0][1]
+    is_giant = np.array(rows["opportunities"]["opportunity_id"].to_pylist()) == giant
+    odd = with_amounts(rows, is_giant, 1e9)
+    before, after = quoted(odd), quoted(with_amounts(odd, opened > day, 1e9))
+    pd.testing.assert_frame_equal(before, after)
+    assert before["is_extreme_amount"].groupby("opportunity_id").all()[lambda found: found].index.tolist() == [giant]
+    assert before.loc[pd.IndexSlice[:, giant], "quoted_amount"].isna().all()
 
 
 def test_one_month_of_history(warehouse: Warehouse, rows: dict[str, pa.Table]) -> None:
@@ -280,9 +305,12 @@ def test_deals_that_are_won_on_their_first_day(warehouse: Warehouse, rows: dict[
         "journeys": pa.Table.from_pandas(journeys, preserve_index=False),
         "stage_visits": pa.Table.from_pandas(visits, schema=rows["stage_visits"].schema, preserve_index=False),
     }
-    found = total(cells(warehouse, Company(warehouse, changed_rows, AS_OF)))
-    # They never were open at the end of a day: all that is to come is new.
-    assert found["evidence"] == "suppressed" or found["new_amount"] > found["open_amount"]
+    company = Company(warehouse, changed_rows, AS_OF)
+    found = total(cells(warehouse, company, forecast_maximum_floor=99, minimum_wins=0))
+    # None of them ever was open at the end of a day: open deals are only lost, and all that is to come is new.
+    assert set(company.table("open_deal_snapshots")["outcome"].to_pylist()) == {"lost", "open"}
+    assert found["new_amount"] > 100 * found["open_amount"]
+    assert found["new_amount"] > 0
 
 
 def test_an_unknown_stage_is_a_stage(warehouse: Warehouse, rows: dict[str, pa.Table]) -> None:
@@ -302,34 +330,88 @@ def test_the_fit_is_of_what_was_known(warehouse: Warehouse, rows: dict[str, pa.T
     assert [fit.landmarks for fit in fits] == [24, 24, 24]
 
 
-def test_quality_by_hand() -> None:
-    origins = [date(2024, month, 28) for month in (1, 2)]
-    backtest = pa.table(
+def backtest_of(actual: list[float], **medians: list[float | None]) -> pa.Table:
+    """A backtest of months at as many origins, with the medians of some methods."""
+    origins = [date(2023 + at // 12, at % 12 + 1, 28) for at in range(len(actual))]
+    count = len(medians)
+    return pa.table(
         {
-            "origin_date": origins * 2,
-            "target_period": ["month"] * 4,
-            "method": ["model", "model", "stage_weighted", "stage_weighted"],
-            "actual_amount": [100.0, 200.0] * 2,
-            "p50_amount": [110.0, 150.0, None, None],
-            "pinball_loss": [3.0, 9.0, None, None],
-            "is_covered": [True, False, None, None],
+            "origin_date": origins * count,
+            "target_period": ["month"] * len(actual) * count,
+            "method": [name for name in medians for _ in actual],
+            "actual_amount": actual * count,
+            "p50_amount": pa.array([value for values in medians.values() for value in values], pa.float64()),
+            "pinball_loss": pa.array([1.0] * len(actual) * count),
+            "is_covered": pa.array([True] * len(actual) * count),
         }
     )
-    found = forecast_quality(backtest).to_pandas().set_index(["target_period", "method", "metric"]).sort_index()
-    measured = found.loc[("month", "model")]["value"].to_dict()
+
+
+def quality_of(backtest: pa.Table) -> pd.DataFrame:
+    found = forecast_quality(backtest, {"forecast_minimum_origins": 8}).to_pandas()
+    return found.set_index(["method", "metric"])[lambda rows: rows["target_period"] == "month"].sort_index()
+
+
+def test_quality_by_hand() -> None:
+    backtest = backtest_of([100.0, 200.0], model=[110.0, 150.0], stage_weighted=[None, None])
+    found = quality_of(backtest)
+    measured = found.loc["model"]["value"].to_dict()
     assert measured == pytest.approx(
         {
             "mape": 0.175,
             "wape": 0.2,
             "bias": -40 / 300,
-            "pinball_loss": 6.0,
+            "pinball_loss": 1.0,
             "median_pinball_loss": 15.0,
-            "coverage": 0.5,
+            "coverage": 1.0,
         }
     )
-    assert found.loc[("month", "model", "coverage"), "n"] == 2
-    assert found.loc[("month", "stage_weighted", "mape"), "n"] == 0
-    assert np.isnan(found.loc[("month", "stage_weighted", "mape"), "value"])
+    assert found.loc[("model", "coverage"), "n"] == 2
+    assert found.loc[("model", "mape"), "caveat"].startswith("No interval: ")
+    assert found.loc[("stage_weighted", "mape"), "n"] == 0
+    assert np.isnan(found.loc[("stage_weighted", "mape"), "value"])
+    assert found.loc[("stage_weighted", "mape"), "caveat"] == "Not known at any origin"
+    # A method that is known nowhere is held against nothing.
+    assert "median_pinball_loss_difference" not in found.loc["stage_weighted"].index
+
+
+def test_methods_are_held_against_each_other_where_all_are_known() -> None:
+    backtest = backtest_of(
+        [100.0] * 4,
+        model=[110.0, 90.0, 104.0, 170.0],
+        stage_weighted=[130.0, 100.0, 80.0, 100.0],
+        same_day_last_quarter=[100.0, 100.0, 100.0, None],
+    )
+    found = quality_of(backtest).xs("median_pinball_loss_difference", level="metric")
+    # Half of the absolute errors: 5, 5, 2 of the forecast, 15, 0, 10 and 0, 0, 0; the fourth has no third number.
+    weighted, before = found.loc["stage_weighted"], found.loc["same_day_last_quarter"]
+    assert (weighted["value"], weighted["n"]) == (pytest.approx(4 - 25 / 3), 3)
+    assert (before["value"], before["n"]) == (pytest.approx(4), 3)
+    # Three differences -10, 5, -8: Student's interval with two degrees of freedom.
+    differences = np.array([-10.0, 5.0, -8.0])
+    error = 4.302653 * differences.std(ddof=1) / np.sqrt(3)
+    assert (weighted["low"], weighted["high"]) == pytest.approx((-13 / 3 - error, -13 / 3 + error))
+    assert weighted["caveat"] == "Backtested at 3 earlier origins only"
+
+
+def test_a_simple_forecast_that_was_clearly_closer_is_named(warehouse: Warehouse, rows: dict[str, pa.Table]) -> None:
+    company = Company(warehouse, rows, AS_OF)
+    known = forecast_backtest(company.marts(), warehouse.thresholds, "seed")
+
+    def caveat(backtest: pd.DataFrame) -> str | None:
+        made = pa.Table.from_pandas(backtest, schema=BACKTEST_SCHEMA, preserve_index=False)
+        found = pipeline_forecast(company.marts(), company.segments(), made, warehouse.thresholds, "seed")
+        row = total(found.to_pandas())
+        is_reportable = row["evidence"] == "reportable"
+        assert is_reportable == pd.isna(row["caveat"])
+        return None if is_reportable else str(row["caveat"])
+
+    origins = known.to_pandas()
+    assert caveat(origins) is None
+    is_before = (origins["method"] == "same_day_last_quarter") & (origins["target_period"] == "quarter")
+    # Had the quarter before been right to the cent, at every origin.
+    right = origins.assign(p50_amount=origins["p50_amount"].mask(is_before, origins["actual_amount"]))
+    assert caveat(right) == "In the backtest the quarter before was closer to the outcome"
 
 
 def _until(rows: dict[str, pa.Table], day: int) -> dict[str, pa.Table]:

@@ -10,9 +10,9 @@ from segment_signals.statistics.forecast_accuracy import (
     error_floor,
     excess_variance,
     is_within,
+    mean_of_overlapping,
+    parts_of_ratio,
     pinball_loss,
-    relative_bias,
-    weighted_absolute_percentage_error,
 )
 from segment_signals.statistics.logistic import design, fit_logistic
 from segment_signals.statistics.shrinkage import shrunken_ratios
@@ -165,8 +165,9 @@ def test_accuracy_by_hand() -> None:
     actual, forecast = np.array([100.0, 200.0, 0.0]), np.array([110.0, 150.0, 5.0])
     assert absolute_percentage_error(actual, forecast)[:2].tolist() == pytest.approx([0.10, 0.25])
     assert np.isnan(absolute_percentage_error(actual, forecast)[2])
-    assert weighted_absolute_percentage_error(actual, forecast) == pytest.approx(65 / 300)
-    assert relative_bias(actual, forecast) == pytest.approx(-35 / 300)
+    # The sum of errors over the sum of actuals, and the sum of forecasts over it, less 1.
+    assert parts_of_ratio(np.abs(actual - forecast), actual).mean() == pytest.approx(65 / 300)
+    assert parts_of_ratio(forecast - actual, actual).mean() == pytest.approx(-35 / 300)
     # Above by 10 at level 0.1: 0.9 x 10; below by 50: 0.1 x 50.
     assert pinball_loss(actual, forecast, 0.1)[:2].tolist() == pytest.approx([9.0, 5.0])
     assert pinball_loss(actual, forecast, 0.5)[:2].tolist() == pytest.approx([5.0, 25.0])
@@ -217,3 +218,30 @@ def test_shrunken_ratios_by_hand() -> None:
     assert mean == pytest.approx([153.333 / 133.333, 113.333 / 133.333], rel=1e-4)
     assert error == pytest.approx(1 / np.sqrt(133.333), rel=1e-4)
     assert shrunken_ratios(np.array([101.0, 99.0]), np.array([100.0, 100.0]))[0].tolist() == [1, 1]
+
+
+def test_the_mean_of_windows_side_by_side_has_the_t_interval() -> None:
+    # Mean 4, standard deviation 2: t with three degrees of freedom is 3.182446.
+    mean, low, high = mean_of_overlapping(np.array([2.0, 6.0, np.nan, 3.0, 5.0]), 1)
+    spread = np.sqrt(10 / 3)
+    assert (mean, low, high) == pytest.approx((4.0, 4 - 3.182446 * spread / 2, 4 + 3.182446 * spread / 2))
+
+
+@pytest.mark.parametrize(("count", "run"), [(2, 1), (8, 3), (5, 2)])
+def test_fewer_than_three_windows_have_no_interval(count: int, run: int) -> None:
+    mean, low, high = mean_of_overlapping(np.arange(count, dtype=np.float64), run)
+    assert mean == (count - 1) / 2
+    assert np.isnan([low, high]).all()
+    assert np.isnan(mean_of_overlapping(np.array([np.nan]), 1)).all()
+
+
+@pytest.mark.parametrize(("count", "run"), [(12, 1), (4, 1), (11, 2), (10, 3)])
+def test_intervals_of_overlapping_windows_hold_the_mean(count: int, run: int) -> None:
+    # Differences of absolute errors of two forecasts, whose windows are so many months long and a month apart.
+    rng = np.random.default_rng(count)
+    months = rng.normal(size=(2, 4_000, count + run - 1))
+    sums = np.stack([months[:, :, at : at + run].sum(axis=2) for at in range(count)], axis=2)
+    losses = 0.5 * (np.abs(sums[0]) - np.abs(sums[1]))  # equally good: the truth is 0
+    limits = np.array([mean_of_overlapping(row, run)[1:] for row in losses])
+    covered = ((limits[:, 0] <= 0) & (limits[:, 1] >= 0)).mean()
+    assert 0.93 <= covered <= 0.97

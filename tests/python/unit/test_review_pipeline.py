@@ -13,9 +13,9 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from segment_signals.review import charts, deals, forecast, levers, movement, render_review
+from segment_signals.review import charts, deals, forecast, levers, movement, render_review, stages
 from segment_signals.review.facts import COLUMNS, Facts, ReviewError, read_facts
-from segment_signals.review.words import NBSP
+from segment_signals.review.words import MINUS, NBSP
 
 AS_OF = date(2025, 6, 30)
 Q2, Q3 = date(2025, 4, 1), date(2025, 7, 1)
@@ -65,12 +65,19 @@ def backtest_rows() -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
             value = {"model": 0.036, "stage_weighted": 0.4, "same_day_last_quarter": 0.2}[method]
             quality += [
                 {"as_of_date": AS_OF, "target_period": target, "method": method, "metric": metric, "value": number,
-                 "low": low, "high": high, "n": 8}
+                 "low": low, "high": high, "n": 8, "caveat": None}
                 for metric, number, low, high in (
                     ("mape", value, value / 2, value * 2), ("bias", -0.05, -0.15, 0.03),
                     ("pinball_loss", 50_000.0, 4e4, 6e4), ("coverage", 0.875, 0.53, 0.98),
                 )
             ]  # fmt: skip
+        quality += [
+            {"as_of_date": AS_OF, "target_period": target, "method": method, "n": 8, "caveat": None,
+             "metric": "median_pinball_loss_difference", "value": middle, "low": low, "high": high}
+            for method, middle, low, high in (
+                ("stage_weighted", -4e5, -6e5, -2e5), ("same_day_last_quarter", -1e5, -3e5, 1e5),
+            )
+        ]  # fmt: skip
     return origins, quality
 
 
@@ -133,9 +140,26 @@ def reason_row(category: str, reason: str, share: float, **values: Any) -> dict[
     return cell(**{**base, **values})
 
 
+def stage_rows(start: date = Q2, **values: Any) -> list[dict[str, Any]]:
+    """Two stages in the order in which they are entered, each with its three outcomes."""
+    made = []
+    for order, (stage, shares, days) in enumerate((("Review", (0.7, 0.2, 0.05), 21), ("Offer", (0.6, 0.3, 0.0), 9)), 1):
+        for outcome, share in zip(("advanced", "lost", "went_back"), shares, strict=True):
+            made.append(cell(
+                start, stage=stage, stage_order=order, order_rule="observed", outcome=outcome, horizon_days=90,
+                entered_count=391, outcome_count=round(391 * share), other_outcome_count=0, open_count=0,
+                outcome_rate=share, outcome_low=max(share - 0.05, 0), outcome_high=share + 0.05,
+                median_stage_days=days, median_stage_days_low=days - 2,
+                median_stage_days_high=None if stage == "Review" else days + 2,
+                **{**(DIRECTIONAL if share == 0 else REPORTABLE), **values},
+            ))  # fmt: skip
+    return made
+
+
 def pattern_row(**values: Any) -> dict[str, Any]:
     base = {
-        "attribute": "region", "attribute_value": "EMEA", "basis": "at_opening", "rest_n": 500, "win_rate": 0.174,
+        "attribute": "region", "attribute_value": "EMEA", "rest_value": None, "basis": "at_opening", "rest_n": 500,
+        "win_rate": 0.174,
         "rest_win_rate": 0.328, "difference": -0.154, "low": -0.225, "high": -0.066, "p_value": 0.001, "q_value": 0.02,
         "is_signal": True,
     }  # fmt: skip
@@ -147,7 +171,8 @@ def deal(name: str, flags: int, **values: Any) -> dict[str, Any]:
     return {
         "opportunity_id": name, "stage": "Negotiation", "currency": "USD", "amount": Decimal("22030.00"),
         "close_date": date(2025, 5, 1), "age_in_stage_days": 68, "age_limit_days": 28, "push_count": 2,
-        "last_activity_date": date(2025, 3, 1), "flag_count": flags, "win_probability": 0.198, **made, **values,
+        "last_activity_date": date(2025, 3, 1), "flag_count": flags, "win_probability_within_a_year": 0.198,
+        "win_probability_reason": None, **made, **values,
     }  # fmt: skip
 
 
@@ -187,6 +212,10 @@ def pipeline_tables() -> dict[str, pd.DataFrame]:
             {**reason_row("reason", "Price", 0.4, **HELD), "dimension": "region", "segment": "APAC"},
         ],
         "win_loss_patterns": [pattern_row(), pattern_row(attribute_value="APAC", is_signal=False, p_value=0.4)],
+        "pipeline_stage_map": [
+            *stage_rows(), *stage_rows(date(2025, 1, 1)),
+            *({**row, "dimension": "region", "segment": "EMEA"} for row in stage_rows()),
+        ],
         "stalled_deals": [deal("006A", 4), deal("006B", 1), deal("006C", 0), deal("<b>006D</b>", 3)],
     }  # fmt: skip
     return {name: pd.DataFrame(found) for name, found in rows.items()}
@@ -273,6 +302,48 @@ def test_the_backtest_counts_what_fell_into_the_range(facts: Facts) -> None:
     assert [row["floor"] for row in backtest["quality"][1:3]] == ["", ""]
 
 
+def test_the_forecast_is_held_against_the_simple_ones(facts: Facts) -> None:
+    backtest = shown(forecast.view(facts, pipeline_tables()))["backtest"]
+    assert plain(backtest["beside"]) == (
+        "Closest to what came, median by median: the forecast for a month, a quarter and 60 days. The forecast was "
+        "clearly closer than the stage-weighted one for a month, a quarter and 60 days; no clear difference elsewhere."
+    )
+    weighted, before = backtest["compared"][:2]
+    assert (weighted["window"], weighted["method"], weighted["n"]) == ("Month", "Stage-weighted", "8")
+    assert plain(weighted["difference"]) == f"{MINUS}$400 k"
+    assert plain(weighted["interval"]) == f"{MINUS}$600 k to {MINUS}$200 k"
+    assert (weighted["said"].word, before["said"].word) == ("lower", "no clear difference")
+
+
+@pytest.mark.parametrize(
+    ("value", "low", "high", "told"),
+    [
+        (2e4, 1e4, 3e4, "The forecast was clearly further off than the quarter before for a quarter"),
+        (2e4, -1e4, 3e4, "No clear difference between the forecast and a simple one"),
+        (-2e4, None, None, "Too few dates to say for a quarter"),
+    ],
+)
+def test_a_simple_forecast_that_was_closest_is_named(
+    facts: Facts, value: float, low: float | None, high: float | None, told: str
+) -> None:
+    quality = pipeline_tables()["forecast_quality"]
+    mine = (quality["target_period"] == "quarter") & (quality["method"] == "same_day_last_quarter")
+    name = "the quarter before" if value > 0 else "the forecast"
+    row = quality[mine & (quality["metric"] == "median_pinball_loss_difference")].assign(
+        value=value, low=low, high=high
+    )
+    view = shown(forecast.view(facts, {**pipeline_tables(), "forecast_quality": row}))
+    assert plain(view["backtest"]["beside"]) == f"Closest to what came, median by median: {name} for a quarter. {told}."
+
+
+def test_without_a_simple_forecast_nothing_is_held_against(facts: Facts) -> None:
+    quality = pipeline_tables()["forecast_quality"]
+    alone = quality[quality["method"] == "model"]
+    backtest = shown(forecast.view(facts, {**pipeline_tables(), "forecast_quality": alone}))["backtest"]
+    assert backtest["beside"].startswith("No simple forecast could be made")
+    assert backtest["compared"] == []
+
+
 def test_a_method_that_could_not_be_made_has_no_row(facts: Facts) -> None:
     tables = pipeline_tables()
     quality = tables["forecast_quality"]
@@ -295,6 +366,42 @@ def test_what_lies_outside_its_range_is_a_diamond() -> None:
     inside = charts.backtest_svg([(day, 0.8, 1.0, 1.2, 1.1, True)], currency="USD", label="a", prefix="a")
     outside = charts.backtest_svg([(day, 0.8, 1.0, 1.2, 1.3, False)], currency="USD", label="a", prefix="a")
     assert (inside.count(charts.DOWN), outside.count(charts.DOWN)) == (0, 1)
+
+
+# ---------------------------------------------------------------- stages
+
+
+def test_stages_stand_in_their_order_with_what_became_of_deals(facts: Facts) -> None:
+    view = shown(stages.view(facts, pipeline_tables()))
+    assert plain(view["finding"]) == (
+        "Of the deals that entered a stage in 2025 Q2, 60.0 % (55.0 to 65.0 %) in Offer to 70.0 % (65.0 to 75.0 %) "
+        "in Review went on within 90 days; half had left after 9 days (7 to 11) in Offer to 21 days (19 and more) in "
+        "Review."
+    )
+    review, offer = view["stages"]
+    assert [row["name"] for row in view["stages"]] == ["Review", "Offer"]
+    assert [(each["value"], each["interval"]) for each in review["outcomes"]] == [
+        ("70.0", "65.0 to 75.0"), ("20.0", "15.0 to 25.0"), ("5.0", "0.0 to 10.0"),
+    ]  # fmt: skip
+    assert (offer["outcomes"][2]["css"], offer["evidence"]) == ("directional", "reportable")
+    assert [plain(label) for label, _ in view["quarters"]] == ["2025 Q2", "2025 Q1"]
+    assert [row["name"] for _, rows in view["segments"] for row in rows] == ["EMEA, Review", "EMEA, Offer"]
+
+
+def test_the_stage_map_waits_until_visits_were_followed(facts: Facts) -> None:
+    young = {"evidence": "suppressed", "evidence_reason": "too_early", "caveat": "Too young"}
+    # One stage of the newest quarter is too young: the quarter before is told, whole.
+    newest = [{**row, **young} if row["stage"] == "Offer" else row for row in stage_rows()]
+    view = shown(stages.view(facts, one("pipeline_stage_map", *newest, *stage_rows(date(2025, 1, 1)))))
+    assert plain(view["period"].label) == "2025 Q1"
+    # Nothing older: what there is of it, with the reason in the other stage.
+    view = shown(stages.view(facts, one("pipeline_stage_map", *newest)))
+    assert plain(view["period"].label) == "2025 Q2"
+    assert [row["outcomes"][0]["css"] for row in view["stages"]] == ["reportable", "sup"]
+    assert plain(view["finding"]).startswith("Of the deals that entered a stage in 2025 Q2, 70.0 % (65.0 to 75.0 %) in")
+    view = shown(stages.view(facts, one("pipeline_stage_map", *({**row, **HELD} for row in stage_rows()))))
+    assert view["finding"] == "No stage of the pipeline is published: losses have no amount."
+    assert view["stages"] == []
 
 
 # ---------------------------------------------------------------- movement and coverage
@@ -409,8 +516,10 @@ def test_no_reason_at_all_is_said(facts: Facts) -> None:
 
 def test_patterns_are_the_signals_of_the_newest_quarter(facts: Facts) -> None:
     patterns = shown(deals.outcomes(facts, pipeline_tables()))["patterns"]
-    assert plain(patterns["finding"]) == "2 values were tested in 2025 Q2; 1 is a signal. A contrast, not a cause."
+    assert plain(patterns["finding"]) == "2 contrasts were tested in 2025 Q2; 1 is a signal. A contrast, not a cause."
     assert [(row["value"], row["difference"]) for row in patterns["rows"]] == [("EMEA", "−15.4")]  # noqa: RUF001
+    two = shown(deals.outcomes(facts, one("win_loss_patterns", pattern_row(rest_value="APAC"))))["patterns"]
+    assert [row["value"] for row in two["rows"]] == ["EMEA against APAC"]
 
 
 def test_stalled_deals_are_counted_and_the_most_flagged_listed() -> None:
@@ -421,6 +530,12 @@ def test_stalled_deals_are_counted_and_the_most_flagged_listed() -> None:
     )
     assert [row["id"] for row in view["rows"]] == ["006A", "<b>006D</b>", "006B"]
     assert view["flags"][0]["share"] == "75.0"
+
+
+def test_a_deal_without_a_probability_says_why() -> None:
+    unknown = {"win_probability_within_a_year": None, "win_probability_reason": "not_applicable"}
+    view = shown(deals.stalled(one("stalled_deals", deal("006A", 2, **unknown), deal("006B", 1))))
+    assert [(row["probability"], row["held"]) for row in view["rows"]] == [("", "not new business"), ("20", "")]
 
 
 def test_a_flag_that_nobody_could_judge_is_named_not_counted() -> None:
@@ -439,6 +554,7 @@ def test_tables_that_are_not_given_leave_their_sections_out(facts: Facts) -> Non
     assert levers.view(facts, {}) == {"signals": None, "scenarios": None}
     assert deals.outcomes(facts, {}) is None
     assert deals.stalled({}) is None
+    assert stages.view(facts, {}) is None
 
 
 @pytest.mark.parametrize("name", sorted(pipeline_tables()))
@@ -454,6 +570,7 @@ def test_a_missing_column_is_named(name: str) -> None:
 def test_an_empty_table_has_a_sentence_and_no_error(name: str, facts: Facts) -> None:
     tables = {**pipeline_tables(), name: pipeline_tables()[name].iloc[:0]}
     views = [forecast.view(facts, tables), deals.outcomes(facts, tables), deals.stalled(tables)]
+    views.append(stages.view(facts, tables))
     moved = shown(movement.view(facts, tables))
     found = levers.view(facts, tables)
     for view in (*views, moved["bridge"], moved["coverage"], found["signals"], found["scenarios"]):
@@ -473,6 +590,6 @@ def test_what_the_page_says_neither_advises_nor_explains() -> None:
     banned = rf"\b({advice}|good|bad|best|better|worst|improv\w+|must)\b"
     assert re.findall(banned, text, flags=re.IGNORECASE) == []
     assert "<b>006D" not in page
-    for section in ("forecast", "movement", "coverage", "velocity", "outcomes", "stalled"):
+    for section in ("forecast", "movement", "stages", "coverage", "velocity", "outcomes", "stalled"):
         assert f'<section id="{section}">' in page
         assert f'href="#{section}"' in page

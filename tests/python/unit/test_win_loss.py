@@ -44,6 +44,7 @@ PATTERN = {
     "basis": "at_opening",
     "attribute": "region",
     "attribute_value": "Europe",
+    "rest_value": None,
     "n": 200,
     "won_count": 60,
     "rest_n": 300,
@@ -63,7 +64,7 @@ PATTERN = {
 
 def inputs(template: dict[str, Any], rows: list[dict[str, Any]]) -> pa.Table:
     frame = pd.DataFrame([{**template, **row} for row in rows])
-    for column in ("suppressed_reason", "directional_reason", "caveat_key"):
+    for column in {"rest_value", "suppressed_reason", "directional_reason", "caveat_key"} & set(frame.columns):
         frame[column] = frame[column].astype("string")
     return pa.Table.from_pandas(frame, preserve_index=False)
 
@@ -143,6 +144,20 @@ def test_what_is_recorded_late_is_shown_but_never_a_signal() -> None:
     assert (late["evidence"], late["caveat"]) == ("directional", "Recorded late")
     # It is no hypothesis of the page either.
     assert other["q_value"] == other["p_value"]
+
+
+def test_a_page_counts_each_contrast_once_by_hand() -> None:
+    """Three regions, and a team against the only other one: 4 hypotheses in 2 families."""
+    regions = [{"attribute_value": name, "won_count": won} for name, won in (("A", 36), ("B", 48), ("C", 37))]
+    *found, team = patterns(*regions, {"attribute": "team", "attribute_value": "A", "rest_value": "B"})
+    p_values = sorted(row["p_value"] for row in found)
+    # Benjamini and Hochberg in a family of three; Simes of it is the smallest of these; two families.
+    within = [min(3 * p / rank for rank, p in list(enumerate(p_values, 1))[at:]) for at in range(3)]
+    of_families = sorted([within[0], team["p_value"]])
+    assert of_families[0] == team["p_value"] < 1e-3
+    assert team["q_value"] == pytest.approx(2 * team["p_value"])
+    assert sorted(row["q_value"] for row in found) == pytest.approx(within)
+    assert team["rest_value"] == "B"
 
 
 def test_no_losses_recorded_is_said() -> None:
