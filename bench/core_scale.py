@@ -25,8 +25,8 @@ LANDING = "operation.segment_signals.segment_signals-on-run-start-0"
 NOTES = """\
 Landing (the files read, checked and typed into the schema raw) is a step before staging and core and has its own row; both
 run in one dbt call, whose start and parsing are counted with staging and core. Models run two at a time, so that their
-seconds add up to more than the whole. The processor's seconds are those of the whole call, landing among them: they hold
-on a machine with other work, where the others grow with it."""
+seconds add up to more than the whole. The processor's seconds are those of the whole call, landing among them: other work
+on the machine makes them grow too, but far less than the others."""
 
 
 def timed(command: list[str]) -> tuple[float, float, float]:
