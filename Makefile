@@ -38,12 +38,12 @@ simulate: .venv/installed
 	$(BIN)/signals simulate --scenario demo --out data/demo
 
 bench: .venv/installed
-	$(BIN)/python bench/demo_build.py
-	$(BIN)/python bench/funnel_scale.py
-	$(BIN)/python bench/simulate.py
-	$(BIN)/python bench/core_scale.py
-	$(BIN)/python bench/pipeline_scale.py
-	$(BIN)/python bench/scoring_scale.py
+	$(BIN)/python -m bench.demo_build
+	$(BIN)/python -m bench.funnel_scale
+	$(BIN)/python -m bench.simulate
+	$(BIN)/python -m bench.core_scale
+	$(BIN)/python -m bench.pipeline_scale
+	$(BIN)/python -m bench.scoring_scale
 	$(BIN)/python -m bench.retention_scale
 
 # The simulation study: every method against worlds whose truth is known; and the demo beside its planted truth.

@@ -50,7 +50,7 @@ def main() -> None:
     lines = [
         HEADING,
         "",
-        f"Written by `python bench/simulate.py` on {os.cpu_count()} cores ({platform.machine()}), one run, Parquet, with a load"
+        f"Written by `python -m bench.simulate` on {os.cpu_count()} cores ({platform.machine()}), one run, Parquet, with a load"
         f" of {os.getloadavg()[0]:.0f} from other work on the machine: that lengthens the seconds, hardly the CPU seconds.",
         "",
         "| leads | rows in all | history, touches, activities | seconds | CPU seconds | peak GB |",

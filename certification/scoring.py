@@ -8,7 +8,7 @@ from segment_signals.learning.leakage import rank_auc
 from segment_signals.statistics.arrays import Floats
 
 from certification.engine import Warehouse
-from certification.scoring_worlds import DESIGNS, HORIZON, PLAIN_FEATURES, Design, world
+from certification.scoring_worlds import DESIGNS, HORIZON, PLAIN_FEATURES, TARGET, Design, world
 from certification.targets import Measurement, Target, exact, mean, share
 
 TOPIC = "8. Lead scoring"
@@ -93,7 +93,7 @@ def _run(design: Design, seed: int) -> Found:
 
 
 def _train(examples: Examples, features: tuple[Feature, ...]) -> Trained:
-    return train(examples, features, HORIZON, LONG_AFTER, Rules())
+    return train(examples, features, TARGET, LONG_AFTER, Rules())
 
 
 def _metrics(probability: Floats, examples: Examples) -> dict[str, quality.Metric]:
@@ -129,7 +129,7 @@ def _same(seed: int) -> bool:
     day = int(examples.at.max()) - 30
     texts = []
     for part in (examples, examples, examples.where(examples.at + HORIZON <= day)):
-        trained = train(part, features, HORIZON, day, Rules())
+        trained = train(part, features, TARGET, day, Rules())
         assert trained.model is not None
         texts.append(registry.to_json(trained.model))
     return len(set(texts)) == 1

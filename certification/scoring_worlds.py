@@ -3,8 +3,8 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
-from segment_signals.learning import CATEGORY, Categories, Examples, Feature
-from segment_signals.learning.regression import logistic
+from scipy.special import expit
+from segment_signals.learning import CATEGORY, Categories, Examples, Feature, Target
 from segment_signals.simulation.draws import streams
 from segment_signals.simulation.journeys import draw_journeys
 from segment_signals.simulation.parameters import DIMENSIONS
@@ -13,6 +13,7 @@ from segment_signals.simulation.scenario import load_scenario
 from segment_signals.statistics.arrays import Floats
 
 HORIZON = 90
+TARGET = Target("lead_score", "Lead score", "lead", "conversion", "converts", HORIZON, "certification", {})
 MONTHS = 24
 DEMO_FEATURES = tuple(
     Feature(name, group, CATEGORY)
@@ -95,7 +96,7 @@ def _plain(design: Design, leads: int, seed: int) -> tuple[Examples, Floats, tup
     log_odds += np.array([0.7, 0.3, 0.0, -0.4])[seniority] + np.linspace(-0.6, 0.6, 9)[industry]
     log_odds = design.base + design.strength * log_odds
     log_odds += design.interaction * (pages > 5) * np.where(seniority < 2, 1, -0.5)
-    probability = logistic(log_odds)
+    probability = expit(log_odds)
     columns = {
         "visits": visits,
         "recency_days": recency,

@@ -29,3 +29,13 @@
         else source_rate.usd_per_unit / reporting_rate.usd_per_unit
     end
 {%- endmacro %}
+
+{#- The currency of an amount: its row's, else that of the mapping. A system in which no row names one has one currency,
+    and where the mapping is silent too it is taken for the reporting one. -#}
+{% macro amount_currency(relation) -%}
+    coalesce(
+        {{ relation }}.currency,
+        upper(run_context.source_currency),
+        case when count({{ relation }}.currency) over () = 0 then run_context.reporting_currency end
+    )
+{%- endmacro %}

@@ -7,11 +7,13 @@
       <value_rule>     it has a value in common (the keyed hash of an e-mail address, a company's domain)
     A value that more than `most_records` records have is a shared mailbox or a placeholder, and matches nothing.
     The record that stands for a group is of the source named first; there the preferred, then the earliest.
+    <entity>_number is the group as a number, which joins and sorts faster than its key; no two entities share one.
 
     records: a relation of source, source_order, record_id, merged_into_id, converted_to_id, cross_system_id,
     match_value, is_preferred, created_at. -#}
-{% macro identity_links(records, entity_key, value_rule, most_records=10) -%}
+{% macro identity_links(records, entity, value_rule, most_records=10) -%}
 {%- set passes = 4 -%}
+{%- set entities = ['account', 'person', 'opportunity'] -%}
 ranked as (
     select
         *,
@@ -107,14 +109,34 @@ shared as (
     having min(record_rank) < max(record_rank)
 ),
 
-links_0 as (
+links as (
     select
         tokens.record_rank,
-        tokens.token,
         shared.rule_order,
         shared.label_0 as label
     from tokens
     inner join shared on tokens.token = shared.token
+),
+
+record_labels as (
+    select
+        record_rank,
+        min(label) as label,
+        max(label) as last_label,
+        min(rule_order) as rule_order
+    from links
+    group by record_rank
+),
+
+-- Most records have one label by now. What follows joins the labels that a record has in common, which are few.
+links_0 as (
+    select distinct
+        links.record_rank,
+        links.label as token,
+        links.label
+    from links
+    inner join record_labels on links.record_rank = record_labels.record_rank
+    where record_labels.label < record_labels.last_label
 ),
 {% for pass in range(1, passes + 1) %}
 record_labels_{{ pass }} as (
@@ -139,25 +161,35 @@ links_{{ pass }} as (
     select
         links_0.record_rank,
         links_0.token,
-        links_0.rule_order,
         token_labels_{{ pass }}.label
     from links_0
     inner join token_labels_{{ pass }} on links_0.token = token_labels_{{ pass }}.token
 ),
 {% endfor %}
+joined_labels as (
+    select
+        token as label,
+        min(label) as leading_rank
+    from links_{{ passes }}
+    group by token
+),
+
 groups as (
     select
-        record_rank,
-        min(label) as leading_rank,
-        min(rule_order) as rule_order
-    from links_{{ passes }}
-    group by record_rank
+        record_labels.record_rank,
+        record_labels.rule_order,
+        coalesce(joined_labels.leading_rank, record_labels.label) as leading_rank
+    from record_labels
+    left join joined_labels on record_labels.label = joined_labels.label
 )
 
 select
     ranked.source,
-    ranked.record_id as source_{{ entity_key }},
-    coalesce(leaders.record_id, ranked.record_id) as {{ entity_key }},
+    ranked.record_id as source_{{ entity }}_id,
+    coalesce(leaders.record_id, ranked.record_id) as {{ entity }}_id,
+    (
+        {{ entities | length }} * coalesce(groups.leading_rank, ranked.record_rank) + {{ entities.index(entity) }}
+    )::integer as {{ entity }}_number,
     case
         when groups.leading_rank is null or groups.leading_rank = ranked.record_rank then 'own_record'
         else case groups.rule_order
@@ -176,11 +208,15 @@ left join ranked as leaders on groups.leading_rank = leaders.record_rank
 {%- endmacro %}
 
 {#- One row per group of linked records: of each column the first filled value, in the order of the records, and the
-    aggregates (name: expression) over all of the group. `linked` holds entity_id, record_number and the columns.
+    aggregates (name: expression) over all of the group. `linked` holds entity_id, record_number and the columns, and
+    those of `group_columns`, which are the same in all records of a group.
     Few groups have a third record: only there is a column aggregated, which costs most. -#}
-{% macro merged_records(linked, entity_key, columns, aggregates) -%}
+{% macro merged_records(linked, entity_key, columns, aggregates, group_columns=[]) -%}
     select
         first_records.entity_id as {{ entity_key }},
+        {%- for column in group_columns %}
+        first_records.{{ column }},
+        {%- endfor %}
         {%- for column in columns %}
         coalesce(first_records.{{ column }}, second_records.{{ column }}, later_records.{{ column }}) as {{ column }},
         {%- endfor %}

@@ -14,7 +14,8 @@ run_context as (
 
 linked as (
     select
-        links.account_id as entity_id,
+        links.account_number as entity_id,
+        links.account_id as linked_account_id,
         links.record_number,
         records.*
     from records
@@ -25,7 +26,7 @@ linked as (
 merged as (
     {{ merged_records(
         'linked',
-        'account_id',
+        'account_number',
         ['parent_account_id', 'owner_id', 'domain', 'industry', 'country', 'region']
         + custom_columns('accounts') + ['employee_count', 'annual_revenue_amount'],
         {
@@ -34,12 +35,13 @@ merged as (
             'is_deleted': 'bool_and(coalesce(is_deleted, false))',
             'created_at': 'min(created_at)',
         },
+        ['linked_account_id'],
     ) }}
 ),
 
 flagged as (
     select
-        merged.account_id,
+        merged.linked_account_id as account_id,
         coalesce(parents.account_id, merged.parent_account_id) as parent_account_id,
         merged.owner_id,
         merged.domain,
@@ -49,6 +51,7 @@ flagged as (
         {%- for column in custom_columns('accounts') %}
         merged.{{ column }},
         {%- endfor %}
+        merged.account_number,
         merged.employee_count,
         merged.annual_revenue_amount,
         merged.record_count,

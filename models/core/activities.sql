@@ -18,14 +18,14 @@ opportunity_links as (
 
 people as (
     select
-        person_id,
+        person_number,
         account_id
     from {{ ref('people') }}
 ),
 
 opportunities as (
     select
-        opportunity_id,
+        opportunity_number,
         account_id
     from {{ ref('opportunities') }}
 ),
@@ -58,8 +58,8 @@ linked as (
     left join person_links on activities.person_id = person_links.source_person_id
     left join account_links on activities.account_id = account_links.source_account_id
     left join opportunity_links on activities.opportunity_id = opportunity_links.source_opportunity_id
-    left join people on person_links.person_id = people.person_id
-    left join opportunities on opportunity_links.opportunity_id = opportunities.opportunity_id
+    left join people on person_links.person_number = people.person_number
+    left join opportunities on opportunity_links.opportunity_number = opportunities.opportunity_number
 )
 
 -- A planned task lies after the as-of date and is no defect: it has not happened yet.

@@ -15,7 +15,7 @@ run_context as (
 dated as (
     select
         campaign_spend.*,
-        coalesce(campaign_spend.currency, upper(run_context.source_currency)) as amount_currency,
+        {{ amount_currency('campaign_spend') }} as amount_currency,
         run_context.reporting_currency,
         run_context.as_of_date
     from campaign_spend

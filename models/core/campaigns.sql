@@ -15,7 +15,7 @@ run_context as (
 dated as (
     select
         campaigns.*,
-        coalesce(campaigns.currency, upper(run_context.source_currency)) as amount_currency,
+        {{ amount_currency('campaigns') }} as amount_currency,
         run_context.reporting_currency,
         coalesce(campaigns.started_date, run_context.as_of_date) as rate_date
     from campaigns

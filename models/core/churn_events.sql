@@ -24,7 +24,7 @@ run_context as (
 dated as (
     select
         churn_events.*,
-        coalesce(churn_events.currency, upper(run_context.source_currency)) as amount_currency,
+        {{ amount_currency('churn_events') }} as amount_currency,
         run_context.reporting_currency,
         run_context.as_of_date
     from churn_events

@@ -3,8 +3,11 @@
 {% set spine = var('spine') -%}
 {%- set person_stages = spine | reject('in', ['opportunity', 'won']) | list -%}
 {%- set keys = {
-    'accounts': 'account_id', 'people': 'person_id', 'opportunities': 'opportunity_id',
-    'owners': 'owner_id', 'products': 'product_id',
+    'accounts': ['account_number', 'entity_number'],
+    'people': ['person_number', 'entity_number'],
+    'opportunities': ['opportunity_number', 'entity_number'],
+    'owners': ['owner_id', 'entity_id'],
+    'products': ['product_id', 'entity_id'],
 } -%}
 with
 
@@ -16,10 +19,6 @@ people as (
 opportunities as (
     select * from {{ ref('opportunities') }}
     where not is_disqualified
-),
-
-stage_visits as (
-    select * from {{ ref('stage_visits') }}
 ),
 
 stage_changes as (
@@ -38,96 +37,97 @@ dimensions as (
     select * from {{ ref('dimensions') }}
 ),
 
-segment_memberships as (
-    select * from {{ ref('segment_memberships') }}
-),
-
 -- A step back: to an earlier stage than the same system told last.
 steps as (
     select
-        stage_changes.entity,
-        stage_changes.entity_id,
+        stage_changes.entity_number,
         lifecycle_stages.stage_order < lag(lifecycle_stages.stage_order) over (
-            partition by stage_changes.entity, stage_changes.entity_id, stage_changes.source
+            partition by stage_changes.entity_number, stage_changes.source_order
             order by stage_changes.entered_at, lifecycle_stages.stage_order
         ) as is_backward
     from stage_changes
     inner join lifecycle_stages on stage_changes.stage = lifecycle_stages.stage
     cross join run_context
-    where stage_changes.entered_at::date <= run_context.as_of_date
+    where stage_changes.entered_at::date <= run_context.as_of_date and not stage_changes.is_unknown_record
 ),
 
 steps_back as (
-    select distinct
-        entity,
-        entity_id
-    from steps
+    select distinct entity_number from steps
     where is_backward
 ),
 
 -- First entry of each stage counts; ends count by their last one, since a record may be re-opened. Dates are compared,
 -- not moments: some sources have only dates.
-stage_dates as (
+person_dates as (
     select
-        stage_visits.entity,
-        stage_visits.entity_id,
-        {%- for stage in spine %}
+        stage_visits.entity_number,
+        {%- for stage in person_stages %}
         min(stage_visits.entered_date) filter (where lifecycle_stages.spine_stage = '{{ stage }}') as {{ stage }}_date,
         {%- endfor %}
         min(stage_visits.entered_date) filter (where stage_visits.stage = 'pql') as pql_date,
         max(stage_visits.entered_date) filter (where lifecycle_stages.spine_stage is not null) as last_spine_date,
-        max(stage_visits.entered_date) filter (where stage_visits.stage = 'won') as last_won_date,
-        max(stage_visits.entered_date) filter (where lifecycle_stages.kind = 'end') as last_ended_date,
-        min(stage_visits.entered_date) filter (where lifecycle_stages.kind = 'end') as first_ended_date
-    from stage_visits
+        max(stage_visits.entered_date) filter (where lifecycle_stages.kind = 'end') as last_ended_date
+    from {{ ref('stage_visits') }} as stage_visits
     inner join lifecycle_stages on stage_visits.stage = lifecycle_stages.stage
-    where lifecycle_stages.kind <> 'outside'
-    group by stage_visits.entity, stage_visits.entity_id
-),
-
-person_dates as (
-    select * from stage_dates
-    where entity = 'person'
+    where stage_visits.entity = 'person' and lifecycle_stages.kind <> 'outside'
+    group by stage_visits.entity_number
 ),
 
 opportunity_dates as (
-    select * from stage_dates
-    where entity = 'opportunity'
+    select
+        stage_visits.entity_number,
+        {%- for stage in ['opportunity', 'won'] %}
+        min(stage_visits.entered_date) filter (where lifecycle_stages.spine_stage = '{{ stage }}') as {{ stage }}_date,
+        {%- endfor %}
+        max(stage_visits.entered_date) filter (where lifecycle_stages.spine_stage is not null) as last_spine_date,
+        max(stage_visits.entered_date) filter (where stage_visits.stage = 'won') as last_won_date,
+        max(stage_visits.entered_date) filter (where lifecycle_stages.kind = 'end') as last_ended_date,
+        min(stage_visits.entered_date) filter (where lifecycle_stages.kind = 'end') as first_ended_date
+    from {{ ref('stage_visits') }} as stage_visits
+    inner join lifecycle_stages on stage_visits.stage = lifecycle_stages.stage
+    where stage_visits.entity = 'opportunity' and lifecycle_stages.kind <> 'outside'
+    group by stage_visits.entity_number
 ),
 
 -- Contacts who never were leads start no journey.
 leads as (
     select people.*
     from people
-    left join person_dates on people.person_id = person_dates.entity_id
-    where people.is_lead or person_dates.entity_id is not null
+    left join person_dates on people.person_number = person_dates.entity_number
+    where people.is_lead or person_dates.entity_number is not null
 ),
 
 -- A lead names the opportunity that it was converted to, or an opportunity names its lead; the first one of new
 -- business counts.
 links as (
     select
-        leads.person_id,
-        leads.opportunity_id
+        person_number,
+        opportunity_number,
+        person_id,
+        created_at
     from leads
-    where leads.opportunity_id is not null
-    union
+    where opportunity_number is not null
+    union all
     select
+        leads.person_number,
+        opportunities.opportunity_number,
         leads.person_id,
-        opportunities.opportunity_id
+        leads.created_at
     from opportunities
-    inner join leads on opportunities.person_id = leads.person_id
+    inner join leads on opportunities.person_number = leads.person_number
     where leads.opportunity_id is null
 ),
 
 first_links as (
     select
+        links.person_number,
+        links.opportunity_number,
         links.person_id,
-        opportunities.opportunity_id
+        links.created_at
     from links
-    inner join opportunities on links.opportunity_id = opportunities.opportunity_id
+    inner join opportunities on links.opportunity_number = opportunities.opportunity_number
     qualify row_number() over (
-        partition by links.person_id
+        partition by links.person_number
         order by
             opportunities.opportunity_type <> 'new_business',
             opportunities.created_at nulls last,
@@ -135,18 +135,30 @@ first_links as (
     ) = 1
 ),
 
+-- Several leads of one buying group can share a deal: the earliest carries it, the others count as leads only.
+shared_links as (
+    select
+        person_number,
+        opportunity_number,
+        row_number() over (partition by opportunity_number order by created_at nulls last, person_id) = 1 as is_primary,
+        count(*) over (partition by opportunity_number) > 1 as has_several_leads
+    from first_links
+),
+
 linked_people as (
     select
         leads.person_id,
         leads.account_id,
-        leads.created_at,
-        leads.converted_at::date as converted_date,
-        first_links.opportunity_id
+        leads.person_number,
+        leads.account_number,
+        shared_links.opportunity_number,
+        shared_links.is_primary,
+        shared_links.has_several_leads,
+        leads.converted_at::date as converted_date
     from leads
-    left join first_links on leads.person_id = first_links.person_id
+    left join shared_links on leads.person_number = shared_links.person_number
 ),
 
--- Several leads of one buying group can share a deal: the earliest carries it, the others count as leads only.
 joined as (
     select
         coalesce(linked_people.person_id, opportunities.opportunity_id) as journey_id,
@@ -157,16 +169,17 @@ joined as (
         opportunities.owner_id,
         opportunities.product_id,
         coalesce(opportunities.opportunity_type, 'new_business') as opportunity_type,
+        linked_people.person_number,
+        opportunities.opportunity_number,
+        case
+            when opportunities.account_id is null then linked_people.account_number else opportunities.account_number
+        end as account_number,
         opportunities.amount,
         coalesce(opportunities.is_closed_before_created, false) as is_closed_before_created,
-        opportunities.opportunity_id is null or row_number() over (
-            partition by opportunities.opportunity_id
-            order by linked_people.created_at nulls last, linked_people.person_id
-        ) = 1 as is_primary,
-        opportunities.opportunity_id is not null
-        and count(linked_people.person_id) over (partition by opportunities.opportunity_id) > 1 as has_several_leads
+        coalesce(linked_people.is_primary, true) as is_primary,
+        coalesce(linked_people.has_several_leads, false) as has_several_leads
     from linked_people
-    full outer join opportunities on linked_people.opportunity_id = opportunities.opportunity_id
+    full outer join opportunities on linked_people.opportunity_number = opportunities.opportunity_number
 ),
 
 observed as (
@@ -212,17 +225,15 @@ observed as (
         or coalesce(opportunity_dates.last_ended_date < opportunity_dates.last_spine_date, false)
         or coalesce(opportunity_dates.last_ended_date > opportunity_dates.last_won_date, false) as is_recycled,
         coalesce(opportunity_dates.first_ended_date < opportunity_dates.last_spine_date, false) as is_reopened,
-        person_steps_back.entity_id is not null or opportunity_steps_back.entity_id is not null as has_moved_back,
+        person_steps_back.entity_number is not null or opportunity_steps_back.entity_number is not null
+            as has_moved_back,
         person_dates.pql_date
     from joined
-    left join person_dates on joined.person_id = person_dates.entity_id
-    left join opportunity_dates on joined.opportunity_id = opportunity_dates.entity_id
-    left join steps_back as person_steps_back
-        on person_steps_back.entity = 'person' and joined.person_id = person_steps_back.entity_id
+    left join person_dates on joined.person_number = person_dates.entity_number
+    left join opportunity_dates on joined.opportunity_number = opportunity_dates.entity_number
+    left join steps_back as person_steps_back on joined.person_number = person_steps_back.entity_number
     left join steps_back as opportunity_steps_back
-        on
-            opportunity_steps_back.entity = 'opportunity'
-            and joined.opportunity_id = opportunity_steps_back.entity_id
+        on joined.opportunity_number = opportunity_steps_back.entity_number
 ),
 
 -- A stage counts as reached on the date of the next observed stage where it was skipped, or entered out of order.
@@ -282,13 +293,15 @@ segmented as (
         {%- if not loop.last %},{% endif %}
         {%- endfor %}
     from dated
+    -- Named in every place, for as a common table the engine would copy it.
     {%- for dimension, attributes in var('dimensions').items() %}
     {%- for attribute in attributes %}
-    left join segment_memberships as {{ dimension }}_{{ loop.index }}
+    left join {{ ref('segment_memberships') }} as {{ dimension }}_{{ loop.index }}
         on
             {{ dimension }}_{{ loop.index }}.dimension = '{{ dimension }}'
             and {{ dimension }}_{{ loop.index }}.attribute = '{{ attribute }}'
-            and dated.{{ keys[attribute.split('.')[0]] }} = {{ dimension }}_{{ loop.index }}.entity_id
+            {%- set ours, theirs = keys[attribute.split('.')[0]] %}
+            and dated.{{ ours }} = {{ dimension }}_{{ loop.index }}.{{ theirs }}
             and dated.{{ dimension }}_known_date >= {{ dimension }}_{{ loop.index }}.valid_from
             and dated.{{ dimension }}_known_date < {{ dimension }}_{{ loop.index }}.valid_to
     {%- endfor %}

@@ -43,7 +43,8 @@ run_context as (
 
 linked as (
     select
-        links.opportunity_id as entity_id,
+        links.opportunity_number as entity_id,
+        links.opportunity_id as linked_opportunity_id,
         links.record_number,
         records.*
     from records
@@ -52,7 +53,7 @@ linked as (
 
 -- One deal of several records: each attribute is the first filled one, of the source named first.
 merged as (
-    {{ merged_records('linked', 'opportunity_id', [
+    {{ merged_records('linked', 'opportunity_number', [
         'account_id', 'person_id', 'owner_id', 'product_id', 'campaign_id', 'pipeline', 'source_stage',
         'source_opportunity_type', 'lead_source', 'loss_reason', 'competitor', 'forecast_category', 'currency',
     ] + custom_columns('opportunities') + ['source_amount', 'probability', 'is_closed', 'is_won', 'close_date'], {
@@ -60,7 +61,7 @@ merged as (
         'is_deleted': 'bool_and(coalesce(is_deleted, false))',
         'created_at': 'min(created_at)',
         'closed_at': 'min(closed_at)',
-    }) }}
+    }, ['linked_opportunity_id']) }}
 ),
 
 resolved as (
@@ -68,6 +69,8 @@ resolved as (
         merged.*,
         coalesce(account_links.account_id, merged.account_id) as linked_account_id,
         coalesce(person_links.person_id, merged.person_id) as linked_person_id,
+        account_links.account_number,
+        person_links.person_number,
         merged.account_id is not null and account_links.account_id is null as is_unknown_account
     from merged
     left join account_links on merged.account_id = account_links.source_account_id
@@ -77,7 +80,8 @@ resolved as (
 dated as (
     select
         resolved.*,
-        coalesce(resolved.currency, upper(run_context.source_currency)) as amount_currency,
+        {{ amount_currency('resolved') }} as amount_currency,
+        resolved.currency is null and run_context.source_currency is null as is_unnamed_currency,
         run_context.reporting_currency,
         run_context.as_of_date,
         greatest(run_context.as_of_date, run_context.latest_stamp_date) as latest_possible_date,
@@ -128,7 +132,7 @@ fence as (
 
 flagged as (
     select
-        opportunity_id,
+        linked_opportunity_id as opportunity_id,
         linked_account_id as account_id,
         linked_person_id as person_id,
         owner_id,
@@ -147,6 +151,9 @@ flagged as (
         {%- for column in custom_columns('opportunities') %}
         {{ column }},
         {%- endfor %}
+        opportunity_number,
+        account_number,
+        person_number,
         record_count,
         source_amount,
         amount,
@@ -159,6 +166,7 @@ flagged as (
         is_unknown_owner,
         -- Also an amount of which nobody says the currency.
         source_amount is not null and reporting_rate is null as is_unknown_currency,
+        source_amount is not null and reporting_rate is not null and is_unnamed_currency as is_assumed_currency,
         stage is null as is_unmapped_stage,
         opportunity_type = 'unmapped' as is_unmapped_type,
         created_at is null as is_missing_entry_date,

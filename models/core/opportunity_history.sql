@@ -9,7 +9,11 @@ links as (
 ),
 
 opportunities as (
-    select * from {{ ref('opportunities') }}
+    select
+        opportunity_id,
+        opportunity_number,
+        reporting_rate
+    from {{ ref('opportunities') }}
     where not is_disqualified
 ),
 
@@ -25,56 +29,99 @@ run_context as (
 -- What happened after the as-of date has not happened yet.
 happened as (
     select
-        links.opportunity_id as entity_id,
+        links.opportunity_number,
         links.record_number,
-        history.*
+        history.source,
+        history.source_stage,
+        history.forecast_category,
+        history.source_amount,
+        history.probability,
+        history.close_date,
+        history.changed_at
     from history
     inner join links on history.opportunity_id = links.source_opportunity_id
     cross join run_context
     where history.changed_at::date <= run_context.as_of_date
 ),
 
+-- Few texts of many rows: as numbers they sort and compare many times faster.
+labels as (
+    select
+        happened.source,
+        happened.source_stage,
+        happened.forecast_category,
+        min(stage_labels.stage) as stage,
+        dense_rank() over (order by happened.source_stage nulls first)::integer as stage_rank,
+        row_number() over (
+            order by happened.forecast_category nulls first, happened.source, happened.source_stage nulls first
+        )::integer as label_number
+    from happened
+    left join stage_labels on lower(happened.source_stage) = stage_labels.source_label
+    group by happened.source, happened.source_stage, happened.forecast_category
+),
+
 -- Two systems that tell of one deal disagree about its amounts and plans, and so do two records of one system: the
 -- history is that of the record which is believed first.
 believed as (
-    select * from happened
-    qualify record_number = min(record_number) over (partition by entity_id)
+    select
+        opportunity_number,
+        min(record_number) as record_number
+    from happened
+    group by opportunity_number
 ),
 
 converted as (
     select distinct
-        opportunities.opportunity_id,
-        believed.source,
-        believed.source_stage,
-        stage_labels.stage,
-        believed.forecast_category,
-        (believed.source_amount * opportunities.reporting_rate)::decimal(18, 2) as amount,
-        believed.probability,
-        believed.close_date,
-        believed.changed_at
-    from believed
-    inner join opportunities on believed.entity_id = opportunities.opportunity_id
-    left join stage_labels on lower(believed.source_stage) = stage_labels.source_label
+        happened.opportunity_number,
+        labels.stage_rank,
+        labels.label_number,
+        (happened.source_amount * opportunities.reporting_rate)::decimal(18, 2) as amount,
+        happened.probability,
+        happened.close_date,
+        happened.changed_at
+    from happened
+    inner join believed
+        on
+            happened.opportunity_number = believed.opportunity_number
+            and happened.record_number = believed.record_number
+    inner join opportunities on happened.opportunity_number = opportunities.opportunity_number
+    inner join labels
+        on
+            happened.source = labels.source
+            and happened.source_stage is not distinct from labels.source_stage
+            and happened.forecast_category is not distinct from labels.forecast_category
+),
+
+ordered as (
+    select
+        *,
+        lag(amount) over changes as previous_amount,
+        row_number() over changes as change_number,
+        lag(close_date) over changes as previous_close_date,
+        lead(changed_at) over changes as next_changed_at
+    from converted
+    window changes as (
+        partition by opportunity_number
+        order by
+            changed_at, stage_rank, amount nulls first, close_date nulls first, probability nulls first, label_number
+    )
 )
 
 select
-    opportunity_id,
-    source,
-    source_stage,
-    stage,
-    forecast_category,
-    amount,
-    lag(amount) over changes as previous_amount,
-    probability,
-    row_number() over changes as change_number,
-    close_date,
-    lag(close_date) over changes as previous_close_date,
-    changed_at,
-    lead(changed_at) over changes as next_changed_at
-from converted
-window changes as (
-    partition by opportunity_id
-    order by
-        changed_at, source_stage nulls first, amount nulls first, close_date nulls first, probability nulls first,
-        forecast_category nulls first, source
-)
+    opportunities.opportunity_id,
+    labels.source,
+    labels.source_stage,
+    labels.stage,
+    labels.forecast_category,
+    ordered.opportunity_number,
+    ordered.amount,
+    ordered.previous_amount,
+    ordered.probability,
+    ordered.change_number,
+    ordered.close_date,
+    ordered.previous_close_date,
+    ordered.changed_at,
+    ordered.next_changed_at
+from ordered
+inner join labels on ordered.label_number = labels.label_number
+inner join opportunities on ordered.opportunity_number = opportunities.opportunity_number

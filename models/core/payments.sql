@@ -19,7 +19,7 @@ run_context as (
 dated as (
     select
         payments.*,
-        coalesce(payments.currency, upper(run_context.source_currency)) as amount_currency,
+        {{ amount_currency('payments') }} as amount_currency,
         run_context.reporting_currency,
         run_context.as_of_date
     from payments

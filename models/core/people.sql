@@ -39,7 +39,8 @@ run_context as (
 
 linked as (
     select
-        links.person_id as entity_id,
+        links.person_number as entity_id,
+        links.person_id as linked_person_id,
         links.record_number,
         records.*
     from records
@@ -48,7 +49,7 @@ linked as (
 
 -- One person of several records: each attribute is the first filled one, of the source named first.
 merged as (
-    {{ merged_records('linked', 'person_id', [
+    {{ merged_records('linked', 'person_number', [
         'account_id', 'opportunity_id', 'owner_id', 'email_domain', 'title', 'persona', 'motion', 'lead_source',
         'self_reported_source', 'country', 'region', 'industry', 'source_stage',
     ] + custom_columns('people') + ['employee_count', 'has_budget', 'has_authority', 'has_need', 'has_timeline'], {
@@ -58,14 +59,15 @@ merged as (
         'lead_created_at': 'min(created_at) filter (where is_lead and not is_deleted)',
         'created_at': 'min(created_at)',
         'converted_at': 'min(converted_at)',
-    }) }}
+    }, ['linked_person_id']) }}
 ),
 
 -- The account of a company's domain, where only one account has it.
 account_domains as (
     select
         accounts.domain,
-        min(accounts.account_id) as account_id
+        min(accounts.account_id) as account_id,
+        min(accounts.account_number) as account_number
     from accounts
     left join free_email_domains on accounts.domain = free_email_domains.domain
     where accounts.domain is not null and free_email_domains.domain is null and not accounts.is_disqualified
@@ -75,7 +77,7 @@ account_domains as (
 
 flagged as (
     select
-        merged.person_id,
+        merged.linked_person_id as person_id,
         coalesce(account_links.account_id, merged.account_id, account_domains.account_id) as account_id,
         case
             when merged.account_id is not null then 'named'
@@ -95,6 +97,10 @@ flagged as (
         {%- for column in custom_columns('people') %}
         merged.{{ column }},
         {%- endfor %}
+        merged.person_number,
+        case when merged.account_id is null then account_domains.account_number else account_links.account_number end
+            as account_number,
+        opportunity_links.opportunity_number,
         merged.employee_count,
         merged.record_count,
         merged.is_lead,

@@ -14,7 +14,7 @@ account_links as (
 
 people as (
     select
-        person_id,
+        person_number,
         account_id
     from {{ ref('people') }}
 ),
@@ -82,7 +82,7 @@ linked as (
     cross join run_context
     left join account_links on usage_rows.account_id = account_links.source_account_id
     left join person_links on usage_rows.person_id = person_links.source_person_id
-    left join people on person_links.person_id = people.person_id
+    left join people on person_links.person_number = people.person_number
     left join subscriptions on usage_rows.subscription_id = subscriptions.subscription_id
 )
 

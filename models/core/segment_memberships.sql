@@ -1,28 +1,11 @@
 {%- set keys = {
-    'accounts': 'account_id', 'people': 'person_id', 'opportunities': 'opportunity_id',
-    'owners': 'owner_id', 'products': 'product_id',
+    'accounts': ['account_id', 'account_number'],
+    'people': ['person_id', 'person_number'],
+    'opportunities': ['opportunity_id', 'opportunity_number'],
+    'owners': ['owner_id', 'null::integer'],
+    'products': ['product_id', 'null::integer'],
 } -%}
 with
-
-accounts as (
-    select * from {{ ref('accounts') }}
-),
-
-people as (
-    select * from {{ ref('people') }}
-),
-
-opportunities as (
-    select * from {{ ref('opportunities') }}
-),
-
-owners as (
-    select * from {{ ref('owners') }}
-),
-
-products as (
-    select * from {{ ref('products') }}
-),
 
 dimensions as (
     select * from {{ ref('dimensions') }}
@@ -44,30 +27,36 @@ links as (
     select
         'accounts' as entity,
         source_account_id as source_entity_id,
-        account_id as entity_id
+        account_id as entity_id,
+        account_number as entity_number
     from {{ ref('account_links') }}
     union all
     select
         'people' as entity,
         source_person_id as source_entity_id,
-        person_id as entity_id
+        person_id as entity_id,
+        person_number as entity_number
     from {{ ref('person_links') }}
     union all
     select
         'opportunities' as entity,
         source_opportunity_id as source_entity_id,
-        opportunity_id as entity_id
+        opportunity_id as entity_id,
+        opportunity_number as entity_number
     from {{ ref('opportunity_links') }}
 ),
 
+-- Records are named in every place, for as a common table the engine would copy them.
 current_values as (
     {%- for attribute in dimension_attributes() %}
     {%- set entity, column = attribute.split('.') %}
+    {%- set key, number = keys[entity] %}
     select
         '{{ attribute }}' as attribute,
-        {{ keys[entity] }} as entity_id,
-        {{ column }}::string as source_value
-    from {{ entity }}
+        {{ key }} as entity_id,
+        {{ column }}::string as source_value,
+        {{ number }} as entity_number
+    from {{ ref(entity) }}
     {%- if not loop.last %}
     union all
     {%- endif %}
@@ -79,6 +68,7 @@ changes as (
     select
         attribute_history.entity || '.' || attribute_history.column_name as attribute,
         links.entity_id,
+        links.entity_number,
         attribute_history.old_value,
         attribute_history.new_value,
         attribute_history.changed_at
@@ -97,6 +87,7 @@ changes as (
     select
         'opportunities.amount' as attribute,
         opportunity_id as entity_id,
+        opportunity_number as entity_number,
         previous_amount::string as old_value,
         amount::string as new_value,
         changed_at
@@ -111,6 +102,7 @@ ordered as (
     select
         attribute,
         entity_id,
+        entity_number,
         old_value,
         new_value,
         changed_at::date as changed_date,
@@ -119,7 +111,7 @@ ordered as (
     from changes
     where changed_at is not null
     window changes as (
-        partition by attribute, entity_id order by changed_at, old_value nulls first, new_value nulls first
+        partition by attribute, entity_number order by changed_at, old_value nulls first, new_value nulls first
     )
 ),
 
@@ -127,18 +119,12 @@ tracked as (
     select distinct attribute from ordered
 ),
 
-changed as (
-    select distinct
-        attribute,
-        entity_id
-    from ordered
-),
-
 -- Before the first change the value was its old one; after the last one it is what the record says today.
 valued as (
     select
         attribute,
         entity_id,
+        entity_number,
         old_value as source_value,
         date '0001-01-01' as valid_from,
         changed_date as valid_to
@@ -146,27 +132,28 @@ valued as (
     where change_number = 1
     union all
     select
-        ordered.attribute,
-        ordered.entity_id,
-        case when ordered.next_changed_date is null then current_values.source_value else ordered.new_value end
-            as source_value,
-        ordered.changed_date as valid_from,
-        coalesce(ordered.next_changed_date, date '9999-12-31') as valid_to
+        attribute,
+        entity_id,
+        entity_number,
+        new_value as source_value,
+        changed_date as valid_from,
+        next_changed_date as valid_to
     from ordered
-    inner join current_values
-        on ordered.attribute = current_values.attribute and ordered.entity_id = current_values.entity_id
-    where ordered.next_changed_date is null or ordered.changed_date < ordered.next_changed_date
+    where changed_date < next_changed_date
     union all
     select
         current_values.attribute,
         current_values.entity_id,
+        current_values.entity_number,
         current_values.source_value,
-        date '0001-01-01' as valid_from,
+        coalesce(ordered.changed_date, date '0001-01-01') as valid_from,
         date '9999-12-31' as valid_to
     from current_values
-    left join changed
-        on current_values.attribute = changed.attribute and current_values.entity_id = changed.entity_id
-    where changed.entity_id is null
+    left join ordered
+        on
+            current_values.attribute = ordered.attribute
+            and current_values.entity_number = ordered.entity_number
+            and ordered.next_changed_date is null
 ),
 
 attributes as (
@@ -184,36 +171,46 @@ attributes as (
     ) as attributes (dimension, attribute)
 ),
 
-source_values as (
+-- Rules are applied to each value once, not to each record.
+attribute_values as (
+    {%- for attribute in dimension_attributes() %}
+    {%- set entity, column = attribute.split('.') %}
     select
-        attributes.dimension,
-        valued.attribute,
-        valued.entity_id,
-        valued.source_value,
-        tracked.attribute is not null as is_as_was,
-        valued.valid_from,
-        valued.valid_to
-    from valued
-    inner join attributes on valued.attribute = attributes.attribute
-    left join tracked on valued.attribute = tracked.attribute
-    where valued.source_value is not null
+        '{{ attribute }}' as attribute,
+        {{ column }}::string as source_value
+    from {{ ref(entity) }}
+    group by {{ column }}
+    union all
+    {%- endfor %}
+    select
+        attribute,
+        old_value as source_value
+    from ordered
+    union all
+    select
+        attribute,
+        new_value as source_value
+    from ordered
 ),
 
--- Rules are applied to each value once, not to each record.
 distinct_values as (
     select distinct
-        dimension,
-        source_value
-    from source_values
+        attributes.dimension,
+        attributes.attribute,
+        attribute_values.source_value
+    from attribute_values
+    inner join attributes on attribute_values.attribute = attributes.attribute
+    where attribute_values.source_value is not null
 ),
 
 matched as (
     select
         distinct_values.dimension,
+        distinct_values.attribute,
         distinct_values.source_value,
         segment_rules.segment,
         row_number() over (
-            partition by distinct_values.dimension, distinct_values.source_value
+            partition by distinct_values.dimension, distinct_values.attribute, distinct_values.source_value
             order by segment_rules.source_value is null, segment_rules.segment
         ) as match_number
     from distinct_values
@@ -235,7 +232,9 @@ matched as (
 segments as (
     select
         distinct_values.dimension,
+        distinct_values.attribute,
         distinct_values.source_value,
+        tracked.attribute is not null as is_as_was,
         coalesce(
             matched.segment,
             case when dimensions.rule_kind = 'value' then distinct_values.source_value end,
@@ -246,22 +245,25 @@ segments as (
     left join matched
         on
             distinct_values.dimension = matched.dimension
+            and distinct_values.attribute = matched.attribute
             and distinct_values.source_value = matched.source_value
             and matched.match_number = 1
+    left join tracked on distinct_values.attribute = tracked.attribute
 )
 
 select
-    source_values.dimension,
-    source_values.attribute,
-    source_values.entity_id,
-    source_values.source_value,
+    segments.dimension,
+    valued.attribute,
+    valued.entity_id,
+    valued.source_value,
     segments.segment,
+    valued.entity_number,
     -- Where a source keeps no history of an attribute, today's value stands for every past date.
-    source_values.is_as_was,
-    source_values.valid_from,
-    source_values.valid_to
-from source_values
+    segments.is_as_was,
+    valued.valid_from,
+    valued.valid_to
+from valued
 inner join segments
     on
-        source_values.dimension = segments.dimension
-        and source_values.source_value = segments.source_value
+        valued.attribute = segments.attribute
+        and valued.source_value = segments.source_value

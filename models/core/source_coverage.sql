@@ -1,4 +1,9 @@
 -- noqa: disable=LT02
+{%- set entities = {} %}
+{%- for attribute in dimension_attributes() %}
+    {%- set entity, column = attribute.split('.') %}
+    {%- do entities.setdefault(entity, []).append(column) %}
+{%- endfor %}
 with
 
 segment_memberships as (
@@ -8,21 +13,30 @@ segment_memberships as (
     from {{ ref('segment_memberships') }}
     group by attribute
 ),
-
+{% for entity, columns in entities.items() %}
+{{ entity }}_counts as (
+    select
+        source,
+        {%- for column in columns %}
+        count({{ 'source_amount' if [entity, column] == ['opportunities', 'amount'] else column }}) as {{ column }},
+        {%- endfor %}
+        count(*) as record_count
+    from ({{ union_sources(entity) }}) as records
+    group by source
+),
+{% endfor %}
 counted as (
     {%- for dimension, attributes in var('dimensions').items() %}
     {%- set outer = loop %}
     {%- for attribute in attributes %}
     {%- set entity, column = attribute.split('.') %}
-    {%- set column = 'source_amount' if attribute == 'opportunities.amount' else column %}
     select
         '{{ dimension }}' as dimension,
         '{{ attribute }}' as attribute,
         source,
-        count(*) as record_count,
-        count({{ column }}) as filled_count
-    from ({{ union_sources(entity) }}) as records
-    group by source
+        record_count,
+        {{ column }} as filled_count
+    from {{ entity }}_counts
     {%- if not (outer.last and loop.last) %}
     union all
     {%- endif %}

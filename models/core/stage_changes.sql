@@ -8,13 +8,13 @@ links as (
     select
         'person' as entity,
         source_person_id as source_entity_id,
-        person_id as entity_id
+        person_number as entity_number
     from {{ ref('person_links') }}
     union all
     select
         'opportunity' as entity,
         source_opportunity_id as source_entity_id,
-        opportunity_id as entity_id
+        opportunity_number as entity_number
     from {{ ref('opportunity_links') }}
 ),
 
@@ -25,13 +25,15 @@ stage_labels as (
 select
     stage_history.source,
     stage_history.entity,
-    coalesce(links.entity_id, stage_history.entity_id) as entity_id,
+    case when links.entity_number is null then stage_history.entity_id end as unknown_entity_id,
     stage_labels.stage,
     stage_history.source_stage,
     stage_history.source_rule,
+    stage_history.source_order,
+    links.entity_number,
     coalesce(stage_history.is_deleted_stage, false) as is_deleted_stage,
     stage_labels.stage is null as is_unmapped_stage,
-    links.entity_id is null as is_unknown_record,
+    links.entity_number is null as is_unknown_record,
     stage_history.entered_at is null as is_missing_date,
     stage_history.entered_at
 from stage_history

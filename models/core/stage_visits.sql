@@ -10,20 +10,6 @@ opportunities as (
     where not is_disqualified
 ),
 
-changes as (
-    select
-        entity,
-        entity_id,
-        stage,
-        source,
-        source_stage,
-        source_rule,
-        is_deleted_stage,
-        entered_at
-    from {{ ref('stage_changes') }}
-    where stage is not null and entered_at is not null and not is_unknown_record
-),
-
 lifecycle_stages as (
     select * from {{ ref('lifecycle_stages') }}
 ),
@@ -34,29 +20,28 @@ run_context as (
 
 tracked as (
     select
-        entity,
-        entity_id,
+        entity_number,
         min(entered_at) filter (where stage = 'lead')::date as first_lead_date,
         min(entered_at) filter (where stage = 'opportunity')::date as first_opportunity_date,
         bool_or(stage in ('won', 'lost')) as has_closed,
         bool_or(stage = 'sql') as has_sql
-    from changes
-    group by entity, entity_id
+    from {{ ref('stage_changes') }}
+    where stage is not null and entered_at is not null and not is_unknown_record
+    group by entity_number
 ),
 
 -- A tracker starts with the first change: the stage at creation is known from the record itself.
 person_creations as (
     select
-        'person' as entity,
-        people.person_id as entity_id,
         'lead' as stage,
         null::string as source,
         null::string as source_stage,
         'created_at' as source_rule,
+        people.person_number as entity_number,
         false as is_deleted_stage,
         people.lead_created_at as entered_at
     from people
-    left join tracked on tracked.entity = 'person' and people.person_id = tracked.entity_id
+    left join tracked on people.person_number = tracked.entity_number
     where
         people.lead_created_at is not null
         and (tracked.first_lead_date is null or people.lead_created_at::date < tracked.first_lead_date)
@@ -64,31 +49,29 @@ person_creations as (
 
 person_conversions as (
     select
-        'person' as entity,
-        people.person_id as entity_id,
         'sql' as stage,
         null::string as source,
         null::string as source_stage,
         'converted_at' as source_rule,
+        people.person_number as entity_number,
         false as is_deleted_stage,
         people.converted_at as entered_at
     from people
-    left join tracked on tracked.entity = 'person' and people.person_id = tracked.entity_id
+    left join tracked on people.person_number = tracked.entity_number
     where people.converted_at is not null and not coalesce(tracked.has_sql, false)
 ),
 
 opportunity_creations as (
     select
-        'opportunity' as entity,
-        opportunities.opportunity_id as entity_id,
         'opportunity' as stage,
         null::string as source,
         null::string as source_stage,
         'created_at' as source_rule,
+        opportunities.opportunity_number as entity_number,
         false as is_deleted_stage,
         opportunities.created_at as entered_at
     from opportunities
-    left join tracked on tracked.entity = 'opportunity' and opportunities.opportunity_id = tracked.entity_id
+    left join tracked on opportunities.opportunity_number = tracked.entity_number
     where
         opportunities.created_at is not null
         and (tracked.first_opportunity_date is null or opportunities.created_at::date < tracked.first_opportunity_date)
@@ -98,8 +81,6 @@ opportunity_creations as (
 -- closed before it was created is closed on the day of its creation: its outcome stands, its time does not.
 opportunity_closes as (
     select
-        'opportunity' as entity,
-        opportunities.opportunity_id as entity_id,
         opportunities.current_stage as stage,
         null::string as source,
         opportunities.source_stage,
@@ -108,13 +89,14 @@ opportunity_closes as (
             when opportunities.closed_at is null then 'close_date'
             else 'closed_at'
         end as source_rule,
+        opportunities.opportunity_number as entity_number,
         false as is_deleted_stage,
         case
             when opportunities.is_closed_before_created then opportunities.created_at
             else coalesce(opportunities.closed_at, opportunities.close_date::timestamp)
         end as entered_at
     from opportunities
-    left join tracked on tracked.entity = 'opportunity' and opportunities.opportunity_id = tracked.entity_id
+    left join tracked on opportunities.opportunity_number = tracked.entity_number
     where
         opportunities.current_stage in ('won', 'lost')
         and not coalesce(tracked.has_closed, false)
@@ -122,7 +104,16 @@ opportunity_closes as (
 ),
 
 unioned as (
-    select * from changes
+    select
+        stage,
+        source,
+        source_stage,
+        source_rule,
+        entity_number,
+        is_deleted_stage,
+        entered_at
+    from {{ ref('stage_changes') }}
+    where stage is not null and entered_at is not null and not is_unknown_record
     union all
     select * from person_creations
     union all
@@ -133,26 +124,39 @@ unioned as (
     select * from opportunity_closes
 ),
 
--- History of records that do not exist (deleted, later than the as-of date) does not exist either.
-entities as (
+-- What changes say, few texts of many rows: as numbers, in the order in which those of one moment count, they sort and
+-- compare many times faster.
+labels as (
     select
-        'person' as entity,
-        person_id as entity_id
-    from people
-    union all
-    select
-        'opportunity' as entity,
-        opportunity_id as entity_id
-    from opportunities
-),
-
-existing as (
-    select
-        unioned.*,
-        lifecycle_stages.stage_order
+        unioned.stage,
+        unioned.source,
+        unioned.source_stage,
+        unioned.source_rule,
+        unioned.is_deleted_stage,
+        row_number() over (
+            order by
+                min(lifecycle_stages.stage_order), unioned.source_rule, unioned.source_stage nulls last,
+                unioned.source nulls last, unioned.stage, unioned.is_deleted_stage
+        )::integer as label_number
     from unioned
     inner join lifecycle_stages on unioned.stage = lifecycle_stages.stage
-    inner join entities on unioned.entity = entities.entity and unioned.entity_id = entities.entity_id
+    group by
+        unioned.stage, unioned.source, unioned.source_stage, unioned.source_rule, unioned.is_deleted_stage
+),
+
+numbered as (
+    select
+        unioned.entity_number,
+        labels.label_number,
+        unioned.entered_at
+    from unioned
+    inner join labels
+        on
+            unioned.stage = labels.stage
+            and unioned.source_rule = labels.source_rule
+            and unioned.source is not distinct from labels.source
+            and unioned.source_stage is not distinct from labels.source_stage
+            and unioned.is_deleted_stage = labels.is_deleted_stage
     cross join run_context
     where unioned.entered_at::date <= run_context.as_of_date
 ),
@@ -160,42 +164,81 @@ existing as (
 ordered as (
     select
         *,
-        lag(stage) over visits as previous_stage,
-        lag(source) over visits as previous_source,
-        lag(source_stage) over visits as previous_source_stage
-    from existing
-    window visits as (
-        partition by entity, entity_id order by entered_at, stage_order, source_rule, source_stage, source
-    )
+        lag(label_number) over (partition by entity_number order by entered_at, label_number) as previous_label_number
+    from numbered
 ),
 
 -- Trackers also write a row when another field changes, and two systems tell of the same step: the same stage again
 -- is the same visit.
+repeated as (
+    select
+        labels.label_number,
+        previous_labels.label_number as previous_label_number
+    from labels
+    inner join labels as previous_labels
+        on
+            labels.source_stage = previous_labels.source_stage
+            or (
+                labels.source_stage is not null
+                and previous_labels.source_stage is not null
+                and labels.stage = previous_labels.stage
+                and labels.source is distinct from previous_labels.source
+            )
+),
+
 changed as (
-    select * from ordered
-    where
-        source_stage is null
-        or previous_source_stage is null
-        or (
-            source_stage <> previous_source_stage
-            and not (stage = previous_stage and source is distinct from previous_source)
-        )
+    select
+        ordered.entity_number,
+        ordered.label_number,
+        ordered.entered_at
+    from ordered
+    left join repeated
+        on
+            ordered.label_number = repeated.label_number
+            and ordered.previous_label_number = repeated.previous_label_number
+    where repeated.label_number is null
+),
+
+visits as (
+    select
+        entity_number,
+        label_number,
+        row_number() over by_entity as visit_number,
+        entered_at,
+        lead(entered_at) over by_entity as exited_at
+    from changed
+    window by_entity as (partition by entity_number order by entered_at, label_number)
+),
+
+-- History of records that do not exist (deleted, later than the as-of date) does not exist either.
+entities as (
+    select
+        'person' as entity,
+        person_id as entity_id,
+        person_number as entity_number
+    from people
+    union all
+    select
+        'opportunity' as entity,
+        opportunity_id as entity_id,
+        opportunity_number as entity_number
+    from opportunities
 )
 
 select
-    entity,
-    entity_id,
-    stage,
-    source,
-    source_stage,
-    source_rule,
-    row_number() over visits as visit_number,
-    is_deleted_stage,
-    entered_at,
-    lead(entered_at) over visits as exited_at,
-    entered_at::date as entered_date,
-    lead(entered_at::date) over visits as exited_date
-from changed
-window visits as (
-    partition by entity, entity_id order by entered_at, stage_order, source_rule, source_stage, source
-)
+    entities.entity,
+    entities.entity_id,
+    labels.stage,
+    labels.source,
+    labels.source_stage,
+    labels.source_rule,
+    visits.entity_number,
+    visits.visit_number,
+    labels.is_deleted_stage,
+    visits.entered_at,
+    visits.exited_at,
+    visits.entered_at::date as entered_date,
+    visits.exited_at::date as exited_date
+from visits
+inner join labels on visits.label_number = labels.label_number
+inner join entities on visits.entity_number = entities.entity_number

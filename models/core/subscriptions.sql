@@ -19,7 +19,8 @@ run_context as (
 dated as (
     select
         subscriptions.*,
-        coalesce(subscriptions.currency, upper(run_context.source_currency)) as amount_currency,
+        {{ amount_currency('subscriptions') }} as amount_currency,
+        subscriptions.currency is null and run_context.source_currency is null as is_unnamed_currency,
         run_context.reporting_currency,
         run_context.as_of_date,
         coalesce(subscriptions.started_date, run_context.as_of_date) as rate_date
@@ -57,8 +58,11 @@ flagged as (
         account_id is not null and linked_account_id is null as is_unknown_account,
         coalesce(quantity < 0, false) as is_negative_quantity,
         mrr_amount is null as is_missing_amount,
+        -- Items of Stripe are overwritten: what a subscription paid before is not kept.
+        source = 'stripe' and mrr_amount is not null as is_amount_of_today,
         coalesce(mrr_amount < 0, false) as is_negative_amount,
         mrr_amount is not null and reporting_rate is null as is_unknown_currency,
+        mrr_amount is not null and reporting_rate is not null and is_unnamed_currency as is_assumed_currency,
         started_date is null as is_missing_start,
         coalesce(ended_date < started_date, false) as is_ended_before_started,
         coalesce(started_date > as_of_date, false) as is_started_after_as_of,

@@ -4,17 +4,13 @@ touches as (
     {{ union_sources('touches') }}
 ),
 
-person_links as (
-    select * from {{ ref('person_links') }}
-),
-
 account_links as (
     select * from {{ ref('account_links') }}
 ),
 
 people as (
     select
-        person_id,
+        person_number,
         account_id
     from {{ ref('people') }}
 ),
@@ -23,12 +19,13 @@ people as (
 person_hashes as (
     select
         people.email_hash,
-        min(person_links.person_id) as person_id
+        min(person_links.person_id) as person_id,
+        min(person_links.person_number) as person_number
     from ({{ union_sources('people') }}) as people
-    inner join person_links on people.person_id = person_links.source_person_id
+    inner join {{ ref('person_links') }} as person_links on people.person_id = person_links.source_person_id
     where people.email_hash is not null
     group by people.email_hash
-    having count(distinct person_links.person_id) = 1
+    having count(distinct person_links.person_number) = 1
 ),
 
 run_context as (
@@ -55,10 +52,10 @@ linked as (
         touches.occurred_at::date as occurred_date
     from touches
     cross join run_context
-    left join person_links on touches.person_id = person_links.source_person_id
+    left join {{ ref('person_links') }} as person_links on touches.person_id = person_links.source_person_id
     left join account_links on touches.account_id = account_links.source_account_id
     left join person_hashes on touches.person_id is null and touches.email_hash = person_hashes.email_hash
-    left join people on coalesce(person_links.person_id, person_hashes.person_id) = people.person_id
+    left join people on coalesce(person_links.person_number, person_hashes.person_number) = people.person_number
 )
 
 select

@@ -36,63 +36,14 @@
 {%- set values = dict(intervals, **{'pipeline_movement': ['closing_amount']}) -%}
 with
 
-funnel_conversion as (
-    select * from {{ ref('funnel_conversion') }}
-),
-
-segment_scorecards as (
-    select * from {{ ref('segment_scorecards') }}
-),
-
-pipeline_velocity as (
-    select * from {{ ref('pipeline_velocity') }}
-),
-
-segment_contrasts as (
-    select * from {{ ref('segment_contrasts') }}
-),
-
-change_decomposition as (
-    select * from {{ ref('change_decomposition') }}
-),
-
-anomalies as (
-    select * from {{ ref('anomalies') }}
-),
-
-funnel_bottlenecks as (
-    select * from {{ ref('funnel_bottlenecks') }}
-),
-
-{%- for table in [
-    'pipeline_movement_facts', 'pipeline_movement', 'pipeline_stage_map', 'win_loss', 'win_loss_patterns',
-    'churn_models', 'churn_risk', 'churn_contributions', 'retention_contrasts',
-    'revenue_retention_facts', 'revenue_retention', 'retention_cohorts', 'unit_economics', 'customer_scorecards',
-] %}
-{{ table }} as (
-    select * from {{ ref(table) }}
-),
-
-{% endfor -%}
-velocity_scenarios as (
-    select * from {{ ref('velocity_scenarios') }}
-),
-
-lever_signals as (
-    select * from {{ ref('lever_signals') }}
-),
-
-pipeline_coverage as (
-    select * from {{ ref('pipeline_coverage') }}
-),
-
-pipeline_forecast as (
-    select * from {{ ref('pipeline_forecast') }}
-),
-
 {% for table in [
-    'lead_models', 'lead_score_history', 'lead_calendar', 'score_contributions', 'model_quality',
-] %}
+    'funnel_conversion', 'funnel_bottlenecks', 'segment_contrasts', 'segment_scorecards', 'change_decomposition',
+    'anomalies', 'pipeline_velocity', 'velocity_scenarios', 'lever_signals', 'pipeline_coverage', 'pipeline_forecast',
+    'pipeline_movement_facts', 'pipeline_movement', 'pipeline_stage_map', 'win_loss', 'win_loss_patterns',
+    'lead_models', 'lead_score_history', 'lead_calendar', 'score_contributions', 'model_quality', 'churn_models',
+    'churn_risk', 'churn_contributions', 'retention_contrasts', 'revenue_retention_facts', 'revenue_retention',
+    'retention_cohorts', 'unit_economics', 'customer_scorecards',
+] -%}
 {{ table }} as (
     select * from {{ ref(table) }}
 ),
@@ -111,6 +62,10 @@ horizons as (
     where is_primary
 ),
 
+score_bands as (
+    select * from {{ ref('score_bands') }}
+),
+
 run_context as (
     select * from {{ ref('run_context') }}
 ),
@@ -119,11 +74,17 @@ thresholds as (
     {{ evidence_thresholds() }}
 ),
 
+models as (
+    select * from lead_models
+    union all
+    select * from churn_models
+),
+
 -- The training in force: the newest one.
 current_models as (
     select *
-    from lead_models
-    qualify row_number() over (order by trained_on_date desc) = 1
+    from models
+    qualify row_number() over (partition by model_name order by trained_on_date desc) = 1
 ),
 
 contribution_sums as (
@@ -221,6 +182,16 @@ score_observations as (
     from lead_score_history
     union all
     select
+        'unreached_bands' as check_name,
+        'composite' as subject,
+        case when count(lead_score_history.person_id) >= 100 then count(distinct score_bands.band) else 0 end as row_count,
+        count(distinct score_bands.band) - count(distinct lead_score_history.composite_band) as defect_count,
+        'routing bands are reached by no lead of the last twelve months' as detail
+    from score_bands
+    left join lead_score_history on score_bands.band = lead_score_history.composite_band
+    where score_bands.score = 'composite'
+    union all
+    select
         'interval_order' as check_name,
         'model_quality' as subject,
         count(*) as row_count,
@@ -233,45 +204,27 @@ score_observations as (
 model_observations as (
     select
         'model_refused' as check_name,
-        'lead_score' as subject,
-        count(*) filter (where status = 'refused')::double as observed,
-        sum(lead_count)::bigint as row_count,
-        count(*) filter (where status = 'refused') as defect_count,
-        coalesce(max(caveat), 'the lead score has a model of ' || max(trained_on_date)) as detail
+        model_name as subject,
+        (status = 'refused')::integer::double as observed,
+        entity_count as row_count,
+        (status = 'refused')::integer as defect_count,
+        coalesce(caveat, replace(model_name, '_', ' ') || ' has a model of ' || trained_on_date) as detail
     from current_models
     union all
     select
-        'model_refused' as check_name,
-        'churn_risk' as subject,
-        count(*) filter (where status = 'refused')::double as observed,
-        sum(lead_count)::bigint as row_count,
-        count(*) filter (where status = 'refused') as defect_count,
-        coalesce(max(caveat), 'the churn risk has a model of ' || max(trained_on_date)) as detail
-    from churn_models
-    union all
-    select
         'leakage_alarms' as check_name,
-        'churn_risk' as subject,
-        count(leakage_alarms)::double as observed,
-        sum(lead_count)::bigint as row_count,
-        count(leakage_alarms) as defect_count,
-        coalesce(max(leakage_alarms), 'no feature seems to know the outcome') as detail
-    from churn_models
-    union all
-    select
-        'leakage_alarms' as check_name,
-        'lead_score' as subject,
-        count(leakage_alarms)::double as observed,
-        sum(lead_count)::bigint as row_count,
-        count(leakage_alarms) as defect_count,
-        coalesce(max(leakage_alarms), 'no feature seems to know the outcome') as detail
+        model_name as subject,
+        (leakage_alarms is not null)::integer::double as observed,
+        entity_count as row_count,
+        (leakage_alarms is not null)::integer as defect_count,
+        coalesce(leakage_alarms, 'no feature seems to know the outcome') as detail
     from current_models
     union all
     select
         'model_age_days' as check_name,
-        'lead_score' as subject,
-        max({{ days_between('current_models.last_example_date', 'run_context.as_of_date') }})::double as observed,
-        count(current_models.last_example_date) as row_count,
+        current_models.model_name as subject,
+        {{ days_between('current_models.last_example_date', 'run_context.as_of_date') }}::double as observed,
+        (current_models.last_example_date is not null)::integer as row_count,
         0 as defect_count,
         'days since the newest example that the model learned from' as detail
     from current_models

@@ -1,6 +1,6 @@
 def model(dbt, session):
     from segment_signals.scoring.inputs import calendar_of, feature_table
-    from segment_signals.scoring.judged import model_quality
+    from segment_signals.scoring.quality import model_quality
 
     dbt.config(materialized="table")
     seed = dbt.ref("score_features").project("feature, label, feature_group, kind, known").fetchall()

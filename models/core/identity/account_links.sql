@@ -23,4 +23,4 @@ records as (
     left join free_email_domains on accounts.domain = free_email_domains.domain
 ),
 
-{{ identity_links('records', 'account_id', 'domain') }}
+{{ identity_links('records', 'account', 'domain') }}

@@ -18,4 +18,4 @@ records as (
     from opportunities
 ),
 
-{{ identity_links('records', 'opportunity_id', 'cross_system_id') }}
+{{ identity_links('records', 'opportunity', 'cross_system_id') }}

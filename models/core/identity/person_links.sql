@@ -18,4 +18,4 @@ records as (
     from people
 ),
 
-{{ identity_links('records', 'person_id', 'email_hash') }}
+{{ identity_links('records', 'person', 'email_hash') }}

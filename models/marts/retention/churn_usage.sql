@@ -59,7 +59,9 @@ windows as (
         looked_back.account_id,
         looked_back.landmark_date,
         sum(case when usage_days.usage_date > looked_back.landmark_date - 60 then usage_days.usage_count else 0 end)
-            as count_60
+            as count_60,
+        sum(case when usage_days.usage_date > looked_back.landmark_date - 30 then usage_days.usage_count else 0 end)
+            as count_30
     from looked_back
     inner join usage_days
         on looked_back.account_id = usage_days.account_id and looked_back.usage_month = usage_days.usage_month
@@ -74,7 +76,11 @@ select
     case
         when starts.first_usage_date <= churn_landmarks.landmark_date - 90
             then ln((coalesce(windows.count_60, 0) / 60.0 + 0.02) / (starts.start_daily_count + 0.02))
-    end as usage_against_start
+    end as usage_against_start,
+    case
+        when starts.first_usage_date <= churn_landmarks.landmark_date - 60
+            then ln((coalesce(windows.count_30, 0) / 30.0 + 0.02) / (starts.start_daily_count + 0.02))
+    end as usage_30d_against_start
 from churn_landmarks
 left join starts on churn_landmarks.account_id = starts.account_id
 left join windows

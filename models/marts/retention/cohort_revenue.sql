@@ -51,28 +51,7 @@ run_context as (
     select * from {{ ref('run_context') }}
 ),
 
-firsts_of_all as (
-    select min(cohort_customers.cohort_quarter) as first_quarter
-    from cohort_customers
-    cross join run_context
-    where coalesce(cohort_customers.cohort_quarter >= run_context.history_starts_on, true)
-),
-
--- Each cohort, and all cohorts together but those from before the history: of them only who stayed is known.
-cohorts as (
-    select
-        cohort_grains.period_grain,
-        case cohort_grains.period_grain when 'all' then firsts_of_all.first_quarter else grouped.cohort_quarter end
-            as period_start,
-        grouped.*
-    from grouped
-    cross join firsts_of_all
-    cross join run_context
-    cross join (values ('quarter'), ('all')) as cohort_grains (period_grain)
-    where
-        cohort_grains.period_grain = 'quarter'
-        or coalesce(grouped.cohort_quarter >= run_context.history_starts_on, true)
-)
+{{ cohorts_and_all() }}
 
 select
     period_grain,

@@ -1,10 +1,7 @@
 -- What was known of an opportunity from a moment on. Without OpportunityHistory the versions that Fivetran keeps tell
--- it; without either it is empty, and nothing can be judged as it was.
+-- it; without either it is empty, and nothing can be judged as it was. The landed history is named in every place, for
+-- as a common table the engine would copy it.
 with
-
-opportunity_history as (
-    select * from {{ source('salesforce', 'opportunity_history') }}
-),
 
 opportunities as (
     select * from {{ source('salesforce', 'opportunity') }}
@@ -24,7 +21,7 @@ unioned as (
         probability,
         close_date,
         created_date
-    from opportunity_history
+    from {{ source('salesforce', 'opportunity_history') }}
     union all
     select
         id as opportunity_id,
@@ -35,7 +32,7 @@ unioned as (
         close_date,
         fivetran_start as created_date
     from opportunity_snapshots
-    where not exists (select 1 from opportunity_history)
+    where not exists (select 1 from {{ source('salesforce', 'opportunity_history') }})
     union all
     select
         id as opportunity_id,
@@ -46,7 +43,7 @@ unioned as (
         close_date,
         fivetran_start as created_date
     from opportunities
-    where not exists (select 1 from opportunity_history)
+    where not exists (select 1 from {{ source('salesforce', 'opportunity_history') }})
 )
 
 select distinct

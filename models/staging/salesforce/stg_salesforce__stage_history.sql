@@ -1,18 +1,7 @@
 -- Salesforce writes changes only: the status at creation is known from the record itself. Trackers repeat a row when
--- another field changes in the same save: the same stage at the same moment is one change.
+-- another field changes in the same save: the same stage at the same moment is one change. Landed tables are named in
+-- every place, for as common tables the engine would copy them.
 with
-
-lead_history as (
-    select * from {{ source('salesforce', 'lead_history') }}
-),
-
-opportunity_history as (
-    select * from {{ source('salesforce', 'opportunity_history') }}
-),
-
-opportunity_field_history as (
-    select * from {{ source('salesforce', 'opportunity_field_history') }}
-),
 
 stage_dates as (
     select * from {{ source('salesforce', 'stage_dates') }}
@@ -33,7 +22,7 @@ unioned as (
         new_value as source_stage,
         'lead_history' as source_rule,
         created_date as entered_at
-    from lead_history
+    from {{ source('salesforce', 'lead_history') }}
     where lower(field) = 'status'
     union all
     select
@@ -42,7 +31,7 @@ unioned as (
         stage_name as source_stage,
         'opportunity_history' as source_rule,
         created_date as entered_at
-    from opportunity_history
+    from {{ source('salesforce', 'opportunity_history') }}
     -- What the native history tells, the other trackers would only tell again, at a slightly other moment.
     union all
     select
@@ -51,10 +40,10 @@ unioned as (
         new_value as source_stage,
         'opportunity_field_history' as source_rule,
         created_date as entered_at
-    from opportunity_field_history
+    from {{ source('salesforce', 'opportunity_field_history') }}
     where
         lower(field) = 'stagename'
-        and not exists (select 1 from opportunity_history)
+        and not exists (select 1 from {{ source('salesforce', 'opportunity_history') }})
     union all
     select
         case when table_name = 'opportunity' then 'opportunity' else 'person' end as entity,
@@ -74,7 +63,7 @@ unioned as (
     from lead_versions
     where
         status is distinct from previous_status
-        and not exists (select 1 from lead_history)
+        and not exists (select 1 from {{ source('salesforce', 'lead_history') }})
     union all
     select
         'opportunity' as entity,
@@ -85,9 +74,9 @@ unioned as (
     from opportunity_versions
     where
         stage_name is distinct from previous_stage_name
-        and not exists (select 1 from opportunity_history)
+        and not exists (select 1 from {{ source('salesforce', 'opportunity_history') }})
         and not exists (
-            select 1 from opportunity_field_history
+            select 1 from {{ source('salesforce', 'opportunity_field_history') }}
             where lower(field) = 'stagename'
         )
 )

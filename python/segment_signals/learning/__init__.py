@@ -5,15 +5,16 @@ How to call it:
     features = [Feature("age_days", "timing"), Feature("industry", "fit", CATEGORY), ...]
     columns = columns_of(arrow_table, features)              # float arrays, `Categories` for text
     examples = Examples(entity, group, at, label, columns)   # one row per entity and landmark (score day)
-    trained = train(examples, features, horizon_days=90, trained_on=day, rules=Rules.of(thresholds))
+    target = Target("lead_score", "Lead score", "lead", "conversion", "reaches the stage won", 90, definitions, labels)
+    trained = train(examples, features, target, trained_on=day, rules=Rules.of(thresholds))
     trained.model is None  ->  trained.refusal says why (code and sentence); trained.alarms name leaks either way
     scores = trained.model.score(columns)                    # probability; log-odds per feature group that add up
     document = registry.to_json(trained.model)               # plain data; registry.from_json reads it back
-    card = registry.model_card(trained, ...)                 # markdown: why a record has its score
+    row = registry.registry_row(target, trained, ...)        # the row of the registry, with the card in markdown
 
 - `at` is the landmark as days since 1970-01-01: features know nothing later, the label is what happened within
-  `horizon_days` after it. `label` is 1, 0, or NaN where the window is not over; `train` uses only rows whose window is
-  over on `trained_on`, whatever else is given, so training for a past day gives what it gave then.
+  the target's horizon after it. `label` is 1, 0, or NaN where the window is not over; `train` uses only rows whose
+  window is over on `trained_on`, whatever else is given, so training for a past day gives what it gave then.
 - `group` keeps together what belongs together (account): no group is on both sides of a split, and intervals are by it.
 - `undated=True` for lists without any landmark: models of five folds, each scores the fold that it has not seen.
 - `quality.measure(...)` gives the metrics with intervals of any scores beside what came; `quality.stability(...)` the
@@ -31,6 +32,7 @@ from segment_signals.learning.examples import (
     Feature,
     Refusal,
     Rules,
+    Target,
     columns_of,
 )
 from segment_signals.learning.model import Model, Scores
@@ -47,6 +49,7 @@ __all__ = [
     "Refusal",
     "Rules",
     "Scores",
+    "Target",
     "Trained",
     "columns_of",
     "train",

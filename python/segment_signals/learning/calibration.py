@@ -6,8 +6,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.special import expit
 
-from segment_signals.learning.regression import logistic, rounded
+from segment_signals.learning.regression import rounded
 from segment_signals.learning.splits import fold_of
 from segment_signals.statistics.arrays import Floats, Integers, floats
 
@@ -83,7 +84,7 @@ def fit_calibration(log_odds: Floats, label: Floats, group: Integers, isotonic_r
 def _wald(beta: Floats, log_odds: Floats, label: Floats, group: Integers) -> float:
     """Wald's statistic of a line against none (0, 1), errors between groups."""
     matrix = np.stack([np.ones(len(label)), log_odds], axis=1)
-    probability = logistic(matrix @ beta)
+    probability = expit(matrix @ beta)
     information = (matrix * (probability * (1 - probability))[:, None]).T @ matrix
     scores = np.stack([_sums(column * (label - probability), group) for column in matrix.T], axis=1)
     meat = scores.T @ scores * len(scores) / max(len(scores) - 1, 1)
@@ -113,7 +114,7 @@ def _line(log_odds: Floats, label: Floats) -> Floats:
     level = np.log(target.mean() / (1 - target.mean()))
     beta = np.array([level, 0.0])
     for _ in range(STEPS):
-        probability = logistic(matrix @ beta)
+        probability = expit(matrix @ beta)
         gradient = matrix.T @ (target - probability) - ridge * (beta - centre)
         information = (matrix * (probability * (1 - probability))[:, None]).T @ matrix + np.diag(ridge)
         step = np.linalg.solve(information, gradient)

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import blake2b
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
-from numpy.typing import NDArray
 
 from segment_signals.statistics.arrays import Bools, Floats, Integers
 
@@ -85,13 +85,16 @@ def take(columns: Columns, rows: Integers) -> dict[str, Column]:
     }
 
 
-def group_codes(labels: pa.Array | pa.ChunkedArray) -> Integers:
-    """Codes (n,) of groups from their names, in the order of the alphabet; a row without a name is its own group."""
-    found = categories(labels)
-    alone = np.flatnonzero(found.codes < 0)
-    codes = found.codes.copy()
-    codes[alone] = len(found.levels) + np.arange(len(alone))
-    return codes
+def name_hashes(names: pa.ChunkedArray) -> Integers:
+    """A number (n,) of each name, of the name alone: 63 bits of its hash. A row without a name is its own."""
+    encoded = names.combine_chunks().cast(pa.string()).dictionary_encode()
+    levels = encoded.dictionary.to_pylist()
+    hashes = [int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "big") >> 1 for name in levels]
+    codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+    found: Integers = np.append(np.array(hashes, dtype=np.int64), 0)[codes]
+    alone = np.flatnonzero(codes < 0)
+    found[alone] = -1 - alone
+    return found
 
 
 @dataclass(frozen=True)
@@ -117,6 +120,25 @@ class Examples:
     def where(self, mask: Bools) -> "Examples":
         """The rows of a mask."""
         return self.take(np.flatnonzero(mask))
+
+
+@dataclass(frozen=True)
+class Target:
+    """What is predicted of whom.
+
+    model_name: of the registry. title: of the card. record: what has a score, outcome: what may come of it, both in
+    the singular ("lead", "conversion"). predicate: the outcome as a verb ("reaches the stage won"), within
+    horizon_days. labels: what each feature is, in words.
+    """
+
+    model_name: str
+    title: str
+    record: str
+    outcome: str
+    predicate: str
+    horizon_days: int
+    definitions_hash: str
+    labels: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -149,8 +171,3 @@ class Rules:
         given = {name: thresholds[f"model_{name}"] for name in cls.__annotations__ if f"model_{name}" in thresholds}
         shares = ("test_share", "calibration_share", "leakage_auc")
         return cls(**{name: value if name in shares else int(value) for name, value in given.items()})  # type: ignore[arg-type]
-
-
-def text_array(values: Sequence[str]) -> NDArray[np.object_]:
-    """Names as an array of objects."""
-    return np.array(values, dtype=object)

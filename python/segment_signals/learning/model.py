@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.special import expit
 
 from segment_signals.learning.boosting import Boosting
 from segment_signals.learning.calibration import Calibration
 from segment_signals.learning.examples import Columns, take
-from segment_signals.learning.regression import Regression, logistic
+from segment_signals.learning.regression import Regression
 from segment_signals.statistics.arrays import Floats, Integers
 
 BASE, CALIBRATION = "base", "calibration"
@@ -46,7 +47,7 @@ class Member:
         raw = base + sum(groups.values(), np.zeros(1))
         calibrated = self.calibration.apply(raw)
         blocks = {BASE: np.full(len(raw), base), **groups, CALIBRATION: calibrated - raw}
-        return Scores(logistic(calibrated), blocks)
+        return Scores(expit(calibrated), blocks)
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
@@ -93,13 +94,13 @@ class Model:
     def probability(self, columns: Columns, fold: Integers | None = None) -> Floats:
         """The probabilities (n,) of `score`, without the blocks, which trees take longer for."""
         if len(self.members) == 1:
-            return logistic(self.members[0].log_odds(columns))
+            return expit(self.members[0].log_odds(columns))
         if fold is None:
             raise ValueError("This model has a member per fold: give the fold of each record (splits.fold_of).")
         found = np.full(len(fold), np.nan)
         for at, member in enumerate(self.members):
             rows = np.flatnonzero(fold == at)
-            found[rows] = logistic(member.log_odds(take(columns, rows)))
+            found[rows] = expit(member.log_odds(take(columns, rows)))
         return found
 
     def to_json(self) -> dict[str, Any]:

@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import stats
+from scipy.special import expit
 
 from segment_signals.learning.leakage import rank_auc
-from segment_signals.learning.regression import logistic
 from segment_signals.learning.training import log_losses
 from segment_signals.statistics.arrays import Bools, Floats, Integers
 from segment_signals.statistics.intervals import effective_sample, wilson_interval
@@ -164,7 +164,7 @@ def _auc(score: Floats, label: Floats, codes: Integers) -> Metric:
     error = np.sqrt((sums**2).sum() * groups / (groups - 1))
     inside = min(max(value, 1 / (2 * len(label))), 1 - 1 / (2 * len(label)))
     centre, width = np.log(inside / (1 - inside)), Z * error / (inside * (1 - inside))
-    low, high = logistic(np.array([centre - width, centre + width]))
+    low, high = expit(np.array([centre - width, centre + width]))
     return Metric("roc_auc", value, min(float(low), value), max(float(high), value), len(label))
 
 
@@ -194,7 +194,7 @@ def _average_precision(score: Floats, label: Floats, codes: Integers) -> Metric:
     inside = min(max(value, 1e-6), 1 - 1e-6)
     centre = np.log(inside / (1 - inside))
     width = Z * error / (inside * (1 - inside))
-    low, high = logistic(np.array([centre - width, centre + width]))
+    low, high = expit(np.array([centre - width, centre + width]))
     return Metric("pr_auc", value, min(float(low), value), max(float(high), value), len(label))
 
 
@@ -294,7 +294,8 @@ def _group_root(probability: Floats, label: Floats, codes: Integers, bins: Seque
     # A bin without any outcome shows nothing of its groups: it varies as independent rows do.
     covariance[np.diag_indices(len(bins))] = np.where(alone > 0, np.diag(covariance), 1.0)
     values, vectors = np.linalg.eigh(covariance)
-    found: Floats = vectors * np.sqrt(np.maximum(values, 0.0))
+    # The symmetric root: the signs of eigenvectors, which each library chooses for itself, do not change it.
+    found: Floats = (vectors * np.sqrt(np.maximum(values, 0.0))) @ vectors.T
     return found
 
 
@@ -311,13 +312,13 @@ def _calibration_line(probability: Floats, label: Floats, codes: Integers) -> li
     beta = np.array([0.0, 1.0])
     information = np.eye(2)
     for _ in range(STEPS):
-        fitted = logistic(matrix @ beta)
+        fitted = expit(matrix @ beta)
         information = (matrix * (fitted * (1 - fitted))[:, None]).T @ matrix + 1e-9 * np.eye(2)
         step = np.linalg.solve(information, matrix.T @ (label - fitted))
         beta = beta + step * min(1.0, 2.0 / max(float(np.abs(step).max()), 1e-12))
         if float(np.abs(step).max()) < 1e-10:
             break
-    residual = label - logistic(matrix @ beta)
+    residual = label - expit(matrix @ beta)
     sums = np.stack([np.bincount(codes, weights=matrix[:, at] * residual) for at in (0, 1)], axis=1)
     meat = sums.T @ sums
     inverse = np.linalg.inv(information)

@@ -7,28 +7,47 @@ training gives the same version, and a version is the same model everywhere.
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from datetime import date, timedelta
+from datetime import date
 
 import numpy as np
+import pyarrow as pa
 
-from segment_signals.learning.encoding import NumberCode
+from segment_signals.learning.card import model_card
+from segment_signals.learning.days import date_of
+from segment_signals.learning.examples import Examples, Refusal, Target
 from segment_signals.learning.model import Model
-from segment_signals.learning.quality import Metric, came_true
-from segment_signals.learning.regression import Regression
+from segment_signals.learning.quality import Metric
 from segment_signals.learning.training import Trained
 
-EPOCH = date(1970, 1, 1)
 FORMAT = 1
-
-
-def day(number: int) -> date:
-    """The date of days since 1970-01-01."""
-    return EPOCH + timedelta(days=int(number))
-
-
-def number_of(of: date) -> int:
-    """Days since 1970-01-01."""
-    return (of - EPOCH).days
+MODELS_SCHEMA = pa.schema(
+    [
+        ("model_version", pa.string()),
+        ("model_name", pa.string()),
+        ("trained_on_date", pa.date32()),
+        ("status", pa.string()),
+        ("model_kind", pa.string()),
+        ("reason", pa.string()),
+        ("caveat", pa.string()),
+        ("target", pa.string()),
+        ("horizon_days", pa.int64()),
+        ("first_example_date", pa.date32()),
+        ("last_example_date", pa.date32()),
+        ("example_count", pa.int64()),
+        ("entity_count", pa.int64()),
+        ("outcome_count", pa.int64()),
+        ("calibration_slope", pa.float64()),
+        ("calibration_slope_low", pa.float64()),
+        ("calibration_slope_high", pa.float64()),
+        ("leakage_alarms", pa.string()),
+        ("decision", pa.string()),
+        ("definitions_hash", pa.string()),
+        ("test_metrics", pa.string()),
+        ("reference_scores", pa.string()),
+        ("card", pa.string()),
+        ("model", pa.string()),
+    ]
+)
 
 
 def to_json(model: Model) -> str:
@@ -60,153 +79,60 @@ def _hash(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def model_card(
-    title: str,
-    model_version: str,
+def registry_row(
+    target: Target,
     trained: Trained,
+    closed: Examples,
     trained_on: date,
-    horizon_days: int,
-    target: str,
-    definitions_hash: str,
-    labels: Mapping[str, str],
+    *,
+    is_dated: bool = True,
     metrics: Sequence[Metric] = (),
-) -> str:
-    """The card in markdown: what the model is, from what it was learned, how good it was, why a record has its score.
+    quality_rows: Sequence[Mapping[str, object]] | None = None,
+    reference_scores: Sequence[float] | None = None,
+    refusal: Refusal | None = None,
+) -> dict[str, object]:
+    """The row of a training, in the columns of `MODELS_SCHEMA`.
 
     Args:
-        title: heading.
-        model_version: of the model, or of the refusal.
+        target: what is predicted.
         trained: what training gave.
+        closed: the rows whose window was over on the day of training.
         trained_on: day of training.
-        horizon_days: of the label.
-        target: what is predicted, as a sentence's object ("reaches the stage opportunity").
-        definitions_hash: of the definitions in force.
-        labels: what each feature is, in words.
+        is_dated: whether the landmarks of the rows mean anything.
         metrics: of the test.
+        quality_rows: rows of `model_quality` that the test gave.
+        reference_scores: quantiles of the scores of the rows learned from, to tell later scores from.
+        refusal: why the trained model is not used; where training itself refused, that reason goes before.
     """
-    lines = [f"# {title}: {model_version}", ""]
-    lines += [
-        f"Predicts whether a record {target} within {horizon_days} days. Trained on {trained_on.isoformat()} from what "
-        f"was known then; definitions `{definitions_hash}`.",
-        "",
-    ]
-    if trained.refusal is not None:
-        lines += ["## Refused", "", trained.refusal.sentence, ""]
-    if trained.windows:
-        lines += [
-            "## Data",
-            "",
-            "| slice | score dates | rows | records | conversions |",
-            "|---|---|--:|--:|--:|",
-        ]
-        for name, window in trained.windows.items():
-            first, last = day(window["first"]).isoformat(), day(window["last"]).isoformat()
-            span = "no dates" if name == "folds" else f"{first} to {last}"
-            counts = " | ".join(str(window[key]) for key in ("rows", "entities", "conversions"))
-            lines.append(f"| {name.replace('_', ', ', 1)} | {span} | {counts} |")
-        lines += [
-            "",
-            "`test` slices told how good the procedure is: training, calibration and, after an embargo of the horizon, "
-            "the test. `deployed` slices made this model by the same procedure, one step later."
-            if "folds" not in trained.windows
-            else "The list has no dates: each fold of groups is scored by the model that has not seen it.",
-            "",
-        ]
-    if trained.decision:
-        lines += ["## Decision", "", trained.decision, ""]
-    if trained.alarms:
-        lines += ["## Leakage alarm", "", "| feature | rule | AUC alone |", "|---|---|--:|"]
-        lines += [f"| {alarm.feature} | {alarm.rule} | {alarm.auc:.3f} |" for alarm in trained.alarms]
-        lines += ["", "Features that were declared as written after the outcome are left out.", ""]
-    if metrics:
-        split = trained.tested.split.replace("_", " ") if trained.tested else "test"
-        told = came_true(metrics)
-        lines += [
-            f"## Quality, {split}",
-            "",
-            *([told[1], ""] if told else []),
-            "| metric | value | 95 % interval | rows |",
-            "|---|--:|---|--:|",
-        ]
-        lines += [f"| {metric.name} | {metric.value:.4f} | {_interval(metric)} | {metric.n} |" for metric in metrics]
-        lines.append("")
-    if trained.model is not None:
-        lines += _explained(trained.model, labels)
-    return "\n".join(lines)
-
-
-def _interval(metric: Metric) -> str:
-    if np.isnan(metric.low) or np.isnan(metric.high):
-        return ""
-    return f"{metric.low:.4f} to {metric.high:.4f}"
-
-
-def _explained(model: Model, labels: Mapping[str, str]) -> list[str]:
-    lines = ["## Why a record has its score", ""]
-    member = model.members[0]
-    learner = member.learner
-    lines += [
-        "The probability p of a record is told in log-odds, ln(p / (1 - p)): the base, plus one contribution per "
-        "feature group (`score_contributions`), plus what calibration changed. They add up. +0.69 doubles the odds, "
-        "-0.69 halves them. A contribution says what this model reads from the record; it is no cause.",
-        "",
-        f"Base: {learner.base():.3f}, the log-odds of "
-        + ("the mean record." if isinstance(learner, Regression) else "what is expected over the training records."),
-        "",
-    ]
-    if len(model.members) > 1:
-        lines += [f"One model per fold; the first of {len(model.members)} is shown.", ""]
-    if isinstance(learner, Regression):
-        lines += ["| group | feature | value | log-odds beside the mean record |", "|---|---|---|--:|"]
-        for code, where in zip(learner.encoder.codes, learner.encoder.slices(), strict=True):
-            weights, means = learner.coefficients[where], learner.means[where]
-            shift = float(weights @ means)
-            told = labels.get(code.name, code.name)
-            if isinstance(code, NumberCode):
-                steps = len(code.knots) - 1
-                level = -float(weights[:steps] @ means[:steps])
-                absent = -float(weights[steps] * means[steps]) if code.has_missing else 0.0
-                heights = np.concatenate([[0.0], np.cumsum(weights[:steps])]) + level + absent
-                lines += [
-                    f"| {code.feature_group} | {told} | {knot:g} | {height:+.3f} |"
-                    for knot, height in zip(code.knots, heights, strict=True)
-                ]
-                if code.has_missing:
-                    lines.append(
-                        f"| {code.feature_group} | {told} | (missing) | {weights[steps] * (1 - means[steps]):+.3f} |"
-                    )
-            else:
-                lines += [
-                    f"| {code.feature_group} | {told} | {name} | {weight - shift:+.3f} |"
-                    for name, weight in zip(code.levels, weights, strict=True)
-                ]
-        lines += [
-            "",
-            "Between two values of a number the contribution is on the straight line; beyond them it is flat.",
-            "",
-        ]
-    else:
-        lines += [
-            f"{len(learner.trees)} trees of at most eight leaves; contributions are Shapley values of the groups.",
-            "",
-            "| group | features |",
-            "|---|---|",
-        ]
-        for group in learner.groups():
-            names = [labels.get(code.name, code.name) for code in learner.encoder.codes if code.feature_group == group]
-            lines.append(f"| {group} | {', '.join(names)} |")
-        lines.append("")
-    calibration = member.calibration
-    lines += ["### Calibration", ""]
-    if calibration.kind == "identity":
-        lines += ["None: on the newest rows, what learners of other groups say is not told from what came.", ""]
-    elif calibration.kind == "sigmoid":
-        lines += [
-            f"A line: log-odds = {calibration.to[0]:.3f} + {calibration.to[1]:.3f} x what the model says.",
-            "",
-        ]
-    else:
-        lines += ["| the model says (log-odds) | calibrated to |", "|--:|--:|"]
-        lines += [f"| {a:.3f} | {b:.3f} |" for a, b in zip(calibration.at, calibration.to, strict=True)]
-        lines.append("")
-    return lines
+    refusal = trained.refusal or refusal
+    text = to_json(trained.model) if trained.model is not None and refusal is None else None
+    model_version = version(target.model_name, trained_on, text) if text is not None else None
+    slope = next((metric for metric in metrics if metric.name == "calibration_slope"), None)
+    alarms = "; ".join(f"{alarm.feature} ({alarm.rule}, AUC {alarm.auc:.3f})" for alarm in trained.alarms)
+    has_days = len(closed) > 0 and is_dated
+    return {
+        "model_version": model_version,
+        "model_name": target.model_name,
+        "trained_on_date": trained_on,
+        "status": "refused" if text is None else "trained",
+        "model_kind": None if trained.model is None else trained.model.kind,
+        "reason": None if refusal is None else refusal.code,
+        "caveat": None if refusal is None else refusal.sentence,
+        "target": target.predicate,
+        "horizon_days": target.horizon_days,
+        "first_example_date": date_of(int(closed.at.min())) if has_days else None,
+        "last_example_date": date_of(int(closed.at.max())) if has_days else None,
+        "example_count": len(closed),
+        "entity_count": len(np.unique(closed.entity)),
+        "outcome_count": len(np.unique(closed.entity[closed.label > 0])),
+        "calibration_slope": None if slope is None else slope.value,
+        "calibration_slope_low": None if slope is None else slope.low,
+        "calibration_slope_high": None if slope is None else slope.high,
+        "leakage_alarms": alarms or None,
+        "decision": trained.decision or None,
+        "definitions_hash": target.definitions_hash,
+        "test_metrics": None if quality_rows is None else json.dumps(quality_rows),
+        "reference_scores": None if reference_scores is None else json.dumps(list(reference_scores)),
+        "card": model_card(target, model_version, trained, closed, trained_on, metrics, refusal),
+        "model": text,
+    }

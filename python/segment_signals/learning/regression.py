@@ -5,16 +5,14 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy import linalg
+from sklearn.linear_model import LogisticRegression
 
 from segment_signals.learning.encoding import CategoryCode, Encoder, NumberCode
 from segment_signals.learning.examples import Categories, Columns
 from segment_signals.statistics.arrays import Floats, floats
 
 PENALTIES = (1.0, 4.0, 16.0, 64.0, 256.0)
-STEPS = 60
-CURVATURE_ROWS = 20_000
-LARGEST = 30.0
+STEPS = 100
 DIGITS = 10
 
 
@@ -125,39 +123,7 @@ def fit_regression(encoder: Encoder, columns: Columns, label: Floats, penalty: f
     known = ~np.isnan(design)
     means = np.where(known, design, 0).sum(axis=0) / np.maximum(known.sum(axis=0), 1)
     centred = np.where(known, design - means, 0.0)
-    share = label.mean()
-    beta = np.zeros(design.shape[1] + 1)
-    beta[0] = np.log(share / (1 - share))
-    ridge = np.concatenate([[0.0], np.full(design.shape[1], penalty)])
-    matrix = np.concatenate([np.ones((len(label), 1)), centred], axis=1)
-    value = _objective(matrix, label, beta, ridge)
-    # Every so-many-th row tells the curvature well enough: the gradient is that of all rows, and so is the mode.
-    stride = max(1, len(label) // CURVATURE_ROWS)
-    some = np.ascontiguousarray(matrix[::stride])
-    for _ in range(STEPS):
-        probability = logistic(matrix @ beta)
-        gradient = matrix.T @ (label - probability) - ridge * beta
-        weight = probability[::stride] * (1 - probability[::stride]) * stride
-        information = (some * weight[:, None]).T @ some + np.diag(ridge + 1e-9)
-        step = linalg.solve(information, gradient, assume_a="pos")
-        scale = 1.0
-        while scale > 1e-4 and _objective(matrix, label, beta + scale * step, ridge) < value - 1e-9 * abs(value):
-            scale /= 2
-        beta = beta + scale * step
-        value = _objective(matrix, label, beta, ridge)
-        if float(np.abs(scale * step).max()) < 1e-7:
-            break
+    fitted = LogisticRegression(C=1 / penalty, solver="newton-cholesky", tol=1e-8, max_iter=STEPS).fit(centred, label)
     # The stored means are rounded, so the intercept is that of the rounded ones.
     kept = floats(rounded(means))
-    return Regression(encoder, rounded(beta[:1])[0], floats(rounded(beta[1:])), kept, penalty)
-
-
-def logistic(predictor: Floats) -> Floats:
-    """Probability of log-odds."""
-    found: Floats = 1 / (1 + np.exp(-np.clip(predictor, -LARGEST, LARGEST)))
-    return found
-
-
-def _objective(matrix: Floats, label: Floats, beta: Floats, ridge: Floats) -> float:
-    predictor = matrix @ beta
-    return float(label @ predictor - np.logaddexp(0, predictor).sum() - 0.5 * (ridge @ beta**2))
+    return Regression(encoder, rounded(fitted.intercept_)[0], floats(rounded(fitted.coef_[0])), kept, penalty)

@@ -84,13 +84,13 @@ def thin(entity: Integers, at: Integers, maximum: int) -> Integers:
     return np.flatnonzero(kept)
 
 
-def refuse_slice(name: str, label: Floats, rules: Rules) -> Refusal | None:
+def refuse_slice(name: str, label: Floats, outcome: str, rules: Rules) -> Refusal | None:
     """Why a slice is too thin; None where it is not."""
     wins = int(label.sum())
     if min(wins, len(label) - wins) >= rules.minimum_slice_outcomes:
         return None
     return Refusal(
         "too_few_outcomes",
-        f"The {name} slice has {wins} conversions among {len(label)} rows; "
+        f"The {name} slice has {wins} {outcome}s among {len(label)} rows; "
         f"{rules.minimum_slice_outcomes} of either outcome are needed.",
     )

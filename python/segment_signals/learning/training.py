@@ -4,15 +4,16 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+from scipy.special import expit
 from threadpoolctl import threadpool_limits
 
 from segment_signals.learning.boosting import fit_boosting
 from segment_signals.learning.calibration import fit_calibration
 from segment_signals.learning.encoding import Encoder, fit_encoder
-from segment_signals.learning.examples import AFTER_OUTCOME, Examples, Feature, Refusal, Rules
+from segment_signals.learning.examples import AFTER_OUTCOME, Examples, Feature, Refusal, Rules, Target
 from segment_signals.learning.leakage import Alarm, alarms
 from segment_signals.learning.model import Learner, Member, Model
-from segment_signals.learning.regression import PENALTIES, fit_regression, logistic
+from segment_signals.learning.regression import PENALTIES, fit_regression
 from segment_signals.learning.splits import (
     CALIBRATION,
     TEST,
@@ -68,7 +69,7 @@ class Trained:
 def train(
     examples: Examples,
     features: Sequence[Feature],
-    horizon_days: int,
+    target: Target,
     trained_on: int,
     rules: Rules,
     late_names: Sequence[str] = (),
@@ -79,7 +80,7 @@ def train(
     Args:
         examples: rows in a fixed order; those whose window is not over on `trained_on` are not used.
         features: what may be learned from; those known `after_outcome` are only named by the alarm.
-        horizon_days: of the label, and the embargo before the test.
+        target: what is predicted; its horizon is that of the label, and the embargo before the test.
         trained_on: day of training, days since 1970-01-01.
         rules: thresholds.
         late_names: patterns of names that are written late (`leakage.alarms`).
@@ -92,12 +93,14 @@ def train(
     """
     with threadpool_limits(1):
         usable = (
-            ~np.isnan(examples.label) if undated else is_closed(examples.at, examples.label, horizon_days, trained_on)
+            ~np.isnan(examples.label)
+            if undated
+            else is_closed(examples.at, examples.label, target.horizon_days, trained_on)
         )
         closed = np.flatnonzero(usable)
         closed = closed[thin(examples.entity[closed], examples.at[closed], rules.maximum_training_rows)]
         rows = examples.take(closed)
-        refusal = _too_little(rows, rules)
+        refusal = _too_little(rows, target, rules)
         if refusal is not None:
             return Trained(None, refusal, (), (), closed)
         named = alarms(rows, features, late_names, rules)
@@ -113,7 +116,7 @@ def train(
                 kept,
                 closed,
             )
-        found = _in_folds(rows, kept, rules) if undated else _in_time(rows, kept, horizon_days, rules)
+        found = _in_folds(rows, kept, target, rules) if undated else _in_time(rows, kept, target, rules)
         if isinstance(found, Refusal):
             return Trained(None, found, named, kept, closed)
         model, tested, decision, windows = found
@@ -123,16 +126,18 @@ def train(
 Found = tuple[Model, Tested, str, dict[str, dict[str, int]]]
 
 
-def _too_little(rows: Examples, rules: Rules) -> Refusal | None:
+def _too_little(rows: Examples, target: Target, rules: Rules) -> Refusal | None:
     entities = len(np.unique(rows.entity))
     wins = len(np.unique(rows.entity[rows.label > 0]))
-    followed = f"{wins} of {entities} records whose window is over have converted"
+    followed = f"{wins} {target.outcome}s among {entities} {target.record}s whose {target.horizon_days} days are over"
     if entities < rules.minimum_entities:
-        return Refusal("too_few_records", f"{followed}; a model needs {rules.minimum_entities} records.")
+        return Refusal("too_few_records", f"{followed}; a model needs {rules.minimum_entities} {target.record}s.")
     if wins == 0 or rows.label.min() > 0:
         return Refusal("single_outcome", f"{followed}: there is nothing to tell apart.")
     if wins < rules.minimum_conversions:
-        return Refusal("too_few_conversions", f"{followed}; a model needs {rules.minimum_conversions} conversions.")
+        return Refusal(
+            "too_few_conversions", f"{followed}; a model needs {rules.minimum_conversions} {target.outcome}s."
+        )
     return None
 
 
@@ -150,24 +155,28 @@ def _leaks(named: Sequence[Alarm], rules: Rules) -> Refusal | None:
     )
 
 
-def _in_time(rows: Examples, features: Sequence[Feature], horizon_days: int, rules: Rules) -> Found | Refusal:
-    early = evaluation_split(rows.at, horizon_days, rules)
+def _in_time(rows: Examples, features: Sequence[Feature], target: Target, rules: Rules) -> Found | Refusal:
+    early = evaluation_split(rows.at, target.horizon_days, rules)
     late = deployment_split(rows.at, rules)
     if early is None or late is None:
         days = len(np.unique(rows.at))
         return Refusal(
             "too_little_history",
-            f"{days} score dates have outcomes: too few to train, wait {horizon_days} days and test later.",
+            f"{days} score dates have outcomes: too few to train, wait {target.horizon_days} days and test later.",
         )
     fold = fold_of(rows.group, rules.folds)
     for split in (early, late):
         for name, part in ((TRAINING, split.training), (CALIBRATION, split.calibration), (TEST, split.test)):
-            refusal = refuse_slice(name, rows.label[part], rules) if name != TEST or split is early else None
+            refusal = (
+                refuse_slice(name, rows.label[part], target.outcome, rules) if name != TEST or split is early else None
+            )
             if refusal is not None:
                 return refusal
         for at in range(rules.folds):
             learned = split.earlier[fold[split.earlier] != at]
-            refusal = refuse_slice(f"training (all but fold {at + 1} of the groups)", rows.label[learned], rules)
+            refusal = refuse_slice(
+                f"training (all but fold {at + 1} of the groups)", rows.label[learned], target.outcome, rules
+            )
             if refusal is not None:
                 return refusal
             if fit_encoder(rows.take(learned).columns, features, rules).is_empty:
@@ -187,14 +196,14 @@ def _in_time(rows: Examples, features: Sequence[Feature], horizon_days: int, rul
     return model, tested, decision, windows
 
 
-def _in_folds(rows: Examples, features: Sequence[Feature], rules: Rules) -> Found | Refusal:
+def _in_folds(rows: Examples, features: Sequence[Feature], target: Target, rules: Rules) -> Found | Refusal:
     """A model per fold of groups, fitted on the others; calibrated on what the other folds' models say of their own."""
     fold = fold_of(rows.group, rules.folds)
     learners: dict[str, list[Learner]] = {"logistic": [], "boosting": []}
     raw = {kind: np.full(len(rows), np.nan) for kind in learners}
     for at in range(rules.folds):
         training, rest = np.flatnonzero(fold != at), np.flatnonzero(fold == at)
-        refusal = refuse_slice(f"training (fold {at + 1})", rows.label[training], rules)
+        refusal = refuse_slice(f"training (fold {at + 1})", rows.label[training], target.outcome, rules)
         if refusal is not None:
             return refusal
         part, there = rows.take(training), rows.take(rest)
@@ -215,7 +224,7 @@ def _in_folds(rows: Examples, features: Sequence[Feature], rules: Rules) -> Foun
                 raw[kind][others], rows.label[others], rows.group[others], rules.isotonic_rows
             )
             members[kind].append(Member(learners[kind][at], calibration))
-            probability[kind][own] = logistic(calibration.apply(raw[kind][own]))
+            probability[kind][own] = expit(calibration.apply(raw[kind][own]))
     adopted, decision = compare(probability["logistic"], probability["boosting"], rows.label, rows.group)
     kind = "boosting" if adopted else "logistic"
     tested = Tested(OUT_OF_FOLD, np.arange(len(rows)), probability[kind])
@@ -257,7 +266,7 @@ def _tested(fit: Fit, rows: Examples, split: Split, fold: Integers, rules: Rules
     for at in range(rules.folds):
         others, own = split.calibration[fold[split.calibration] != at], split.test[fold[split.test] == at]
         calibration = fit_calibration(raw[others], rows.label[others], rows.group[others], rules.isotonic_rows)
-        found[own] = logistic(calibration.apply(raw[own]))
+        found[own] = expit(calibration.apply(raw[own]))
     return found[split.test]
 
 
@@ -286,7 +295,7 @@ def _penalty(training: Examples, features: Sequence[Feature], rules: Rules) -> f
     losses = []
     for penalty in PENALTIES:
         fit = fit_regression(encoder, inner.columns, inner.label, penalty)
-        losses.append(float(log_losses(logistic(fit.log_odds(outer.columns)), outer.label).mean()))
+        losses.append(float(log_losses(expit(fit.log_odds(outer.columns)), outer.label).mean()))
     return PENALTIES[int(np.argmin(losses))]
 
 

@@ -1,7 +1,7 @@
 """The signals of churn risk: the registry of models, today's risks, what they are made of, and how good they are."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
@@ -20,39 +20,22 @@ from segment_signals.learning import (
     registry,
     train,
 )
-from segment_signals.learning.examples import group_codes
+from segment_signals.learning.contributions import CONTRIBUTIONS_SCHEMA, contribution_rows
+from segment_signals.learning.days import day_of, days_of
+from segment_signals.learning.examples import Refusal, Target, name_hashes
 from segment_signals.learning.quality import Metric
+from segment_signals.learning.quality_rows import (
+    ALL,
+    QUALITY_SCHEMA,
+    Judged,
+    Row,
+    quality_row,
+    segment_rows,
+    whole_rows,
+)
 from segment_signals.statistics.arrays import Bools, Floats, Integers
 
 NAME = "churn_risk"
-TARGET = "gives notice of churn or contraction"
-MODELS_SCHEMA = pa.schema(
-    [
-        ("model_version", pa.string()),
-        ("model_name", pa.string()),
-        ("trained_on_date", pa.date32()),
-        ("status", pa.string()),
-        ("model_kind", pa.string()),
-        ("reason", pa.string()),
-        ("caveat", pa.string()),
-        ("target", pa.string()),
-        ("horizon_days", pa.int64()),
-        ("first_example_date", pa.date32()),
-        ("last_example_date", pa.date32()),
-        ("example_count", pa.int64()),
-        ("lead_count", pa.int64()),
-        ("conversion_count", pa.int64()),
-        ("calibration_slope", pa.float64()),
-        ("calibration_slope_low", pa.float64()),
-        ("calibration_slope_high", pa.float64()),
-        ("leakage_alarms", pa.string()),
-        ("decision", pa.string()),
-        ("definitions_hash", pa.string()),
-        ("test_metrics", pa.string()),
-        ("card", pa.string()),
-        ("model", pa.string()),
-    ]
-)
 RISK_SCHEMA = pa.schema(
     [
         ("as_of_date", pa.date32()),
@@ -67,29 +50,6 @@ RISK_SCHEMA = pa.schema(
         ("model_version", pa.string()),
         ("reason", pa.string()),
         ("caveat", pa.string()),
-    ]
-)
-CONTRIBUTIONS_SCHEMA = pa.schema(
-    [
-        ("as_of_date", pa.date32()),
-        ("model_version", pa.string()),
-        ("entity_id", pa.string()),
-        ("feature_group", pa.string()),
-        ("contribution", pa.float64()),
-    ]
-)
-QUALITY_SCHEMA = pa.schema(
-    [
-        ("model_version", pa.string()),
-        ("model_name", pa.string()),
-        ("split", pa.string()),
-        ("dimension", pa.string()),
-        ("segment", pa.string()),
-        ("metric", pa.string()),
-        ("value", pa.float64()),
-        ("low", pa.float64()),
-        ("high", pa.float64()),
-        ("n", pa.int64()),
     ]
 )
 STRATA = ((0, "any month"), (60, "renewal within 60 days"), (180, "renewal in 61 to 180 days"))
@@ -128,7 +88,7 @@ class Landmarks:
     @property
     def at(self) -> Integers:
         """Day (n,), days since 1970-01-01."""
-        return np.asarray(self.rows["landmark_date"].cast(pa.date32()).cast(pa.int32()).to_numpy(), dtype=np.int64)
+        return days_of(self.rows["landmark_date"])
 
     def columns(self) -> Columns:
         """The features' columns."""
@@ -136,7 +96,7 @@ class Landmarks:
 
     def examples(self) -> Examples:
         """Rows to learn from, grouped by account."""
-        account = group_codes(self.rows["account_id"])
+        account = name_hashes(self.rows["account_id"])
         return Examples(account, account, self.at, self.number("outcome"), self.columns())
 
 
@@ -160,113 +120,73 @@ def churn_models(
         Table of `MODELS_SCHEMA`, one row. A model whose log loss is not below the base rate's, or whose AUC may
         be that of chance, is refused as `no_skill`.
     """
-    on = registry.number_of(as_of)
-    horizon = int(parameters["churn_horizon_days"])
-    rules = replace(Rules.of(thresholds), minimum_entities=int(parameters["churn_minimum_customers"]))
+    rules = replace(
+        Rules.of(thresholds),
+        minimum_entities=int(parameters["churn_minimum_customers"]),
+        minimum_conversions=int(parameters["churn_minimum_notices"]),
+    )
     # The mart leaves the outcome NULL until nothing can replace a loss of the window any more.
     known = landmarks.where(~landmarks.flag("has_given_notice") & ~np.isnan(landmarks.number("outcome")))
     examples = known.examples()
-    trained = train(examples, known.features, horizon, on, rules)
+    target = Target(
+        NAME,
+        "Churn risk",
+        "customer",
+        "notice",
+        "gives notice of churn or contraction",
+        int(parameters["churn_horizon_days"]),
+        definitions_hash,
+        landmarks.labels,
+    )
+    trained = train(examples, known.features, target, day_of(as_of), rules)
     closed = examples.take(trained.closed)
     metrics, rows = _tested(trained, known, closed, parameters, int(thresholds["minimum_n"]))
-    refusal = _refused(trained, metrics)
-    text = registry.to_json(trained.model) if trained.model is not None and refusal is None else None
-    version = registry.version(NAME, as_of, text) if text is not None else None
-    slope = next((metric for metric in metrics if metric.name == "calibration_slope"), None)
-    card = registry.model_card(
-        "Churn risk", version or "refused", trained, as_of, horizon, TARGET, definitions_hash, landmarks.labels, metrics
+    row = registry.registry_row(
+        target, trained, closed, as_of, metrics=metrics, quality_rows=rows, refusal=_no_skill(trained, metrics)
     )
-    if refusal is not None and trained.refusal is None:
-        card += f"\n## Refused\n\n{refusal[1]}\n"
-    row = {
-        "model_version": version,
-        "model_name": NAME,
-        "trained_on_date": as_of,
-        "status": "refused" if text is None else "trained",
-        "model_kind": None if trained.model is None else trained.model.kind,
-        "reason": None if refusal is None else refusal[0],
-        "caveat": None if refusal is None else refusal[1],
-        "target": TARGET,
-        "horizon_days": horizon,
-        "first_example_date": registry.day(int(closed.at.min())) if len(closed) else None,
-        "last_example_date": registry.day(int(closed.at.max())) if len(closed) else None,
-        "example_count": len(closed),
-        "lead_count": len(np.unique(closed.entity)),
-        "conversion_count": len(np.unique(closed.entity[closed.label > 0])),
-        "calibration_slope": None if slope is None else slope.value,
-        "calibration_slope_low": None if slope is None else slope.low,
-        "calibration_slope_high": None if slope is None else slope.high,
-        "leakage_alarms": "; ".join(f"{alarm.feature} ({alarm.rule}, AUC {alarm.auc:.3f})" for alarm in trained.alarms)
-        or None,
-        "decision": trained.decision or None,
-        "definitions_hash": definitions_hash,
-        "test_metrics": json.dumps(rows),
-        "card": card,
-        "model": text,
-    }
-    return pa.Table.from_pylist([row], schema=MODELS_SCHEMA)
+    return pa.Table.from_pylist([row], schema=registry.MODELS_SCHEMA)
 
 
-def _refused(trained: Trained, metrics: Sequence[Metric]) -> tuple[str, str] | None:
-    if trained.refusal is not None:
-        told = trained.refusal.sentence.replace("conversions", "notices").replace("have converted", "gave notice")
-        return trained.refusal.code, told.replace("records", "customers")
+def _no_skill(trained: Trained, metrics: Sequence[Metric]) -> Refusal | None:
+    """Why a trained model is of no use out of time; None where it is, or where there is none."""
+    if trained.model is None:
+        return None
     found = {metric.name: metric for metric in metrics}
     skill, auc = found.get("log_loss_skill"), found.get("roc_auc")
     if skill is None or auc is None:
-        return "no_skill", "Out of time nobody gave notice, or everybody did: the model cannot be tested."
-    if skill.value <= 0 or auc.low <= 0.5:
-        return "no_skill", (
+        return Refusal("no_skill", "Out of time nobody gave notice, or everybody did: the model cannot be tested.")
+    if skill.low <= 0 or auc.low <= 0.5:
+        return Refusal(
+            "no_skill",
             "Out of time the model is not above the base rate: log loss skill "
             f"{skill.value:.3f} ({skill.low:.3f} to {skill.high:.3f}), AUC {auc.value:.2f} ({auc.low:.2f} to "
-            f"{auc.high:.2f}). Nobody is ranked."
+            f"{auc.high:.2f}). Nobody is ranked.",
         )
     return None
 
 
 def _tested(
     trained: Trained, known: Landmarks, closed: Examples, parameters: Mapping[str, float], minimum: int
-) -> tuple[list[Metric], list[dict[str, object]]]:
+) -> tuple[list[Metric], list[Row]]:
     """Metrics of the test out of time, and the rows of `model_quality`: all, by renewal stratum, by segment."""
     if trained.tested is None:
         return [], []
     at = trained.tested.rows
-    probability, test = trained.tested.probability, closed.take(at)
+    test = closed.take(at)
     kept = known.rows.take(pa.array(trained.closed[at]))
     arr = np.asarray(kept["arr_amount"].cast(pa.float64()).to_numpy(), dtype=np.float64)
     bands = {"high": parameters["churn_high_band"], "medium": parameters["churn_medium_band"]}
-    whole = quality.measure(probability, test.label, test.group, bands, is_probability=True)
-    whole += at_capacity(probability, test.label, test.group, arr, test.at, parameters["churn_capacity_share"])
-    rows = [_row(trained.tested.split, "all", "all", metric, minimum) for metric in whole]
-    rows += [
-        {
-            **_row(trained.tested.split, "calibration_bin", f"{number:02d}", Metric("rate", *told), minimum),
-            "score": score,
-        }
-        for number, score, told in _bins(probability, test.label, test.group)
-    ]
-    segment_metrics = {"log_loss", "log_loss_skill", "base_rate", "roc_auc", "calibration_slope"}
+    of = Judged(None, NAME, trained.tested.split, trained.tested.probability, test.label, test.group, bands, True)
+    metrics = quality.measure(of.score, of.label, of.group, bands, is_probability=True)
+    rows = list(whole_rows(of, minimum))
+    share = parameters["churn_capacity_share"]
+    for metric in at_capacity(of.score, of.label, of.group, arr, test.at, share):
+        rows.append(quality_row(of, ALL, ALL, metric, minimum))
     strata = strata_of(np.asarray(kept["days_to_renewal"].cast(pa.float64()).to_numpy(), dtype=np.float64))
-    names = {"renewal": strata}
-    names |= {name: kept[name].to_pylist() for name in known.dimensions}
-    for dimension, segments in names.items():
-        of = np.array([str(segment) for segment in segments])
-        for segment in np.unique(of):
-            mask = of == segment
-            found = quality.measure(probability[mask], test.label[mask], test.group[mask], bands, is_probability=True)
-            rows += [
-                _row(trained.tested.split, dimension, str(segment), metric, minimum)
-                for metric in found
-                if metric.name in segment_metrics or metric.name.startswith("false_")
-            ]
-    return whole, rows
-
-
-def _bins(
-    probability: Floats, label: Floats, group: Integers
-) -> Iterator[tuple[int, float, tuple[float, float, float, int]]]:
-    for number, found in enumerate(quality.calibration_bins(probability, label, group), start=1):
-        yield number, found.score, (found.rate, found.low, found.high, found.n)
+    rows.extend(segment_rows(of, "renewal", strata, minimum))
+    for name in known.dimensions:
+        rows.extend(segment_rows(of, name, [str(segment) for segment in kept[name].to_pylist()], minimum))
+    return metrics, rows
 
 
 def at_capacity(
@@ -322,33 +242,13 @@ def strata_of(days_to_renewal: Floats) -> list[str]:
     return [str(name) for name in found]
 
 
-def _row(split: str, dimension: str, segment: str, metric: Metric, minimum: int) -> dict[str, object]:
-    shown = metric.n >= minimum
-    value, low, high = (
-        float(number) if shown and np.isfinite(number) else None for number in (metric.value, metric.low, metric.high)
-    )
-    return {
-        "model_name": NAME,
-        "split": split,
-        "dimension": dimension,
-        "segment": segment,
-        "metric": metric.name,
-        "value": value,
-        "low": low,
-        "high": high,
-        "n": metric.n,
-    }
-
-
 def churn_quality(models: pa.Table) -> pa.Table:
     """How good the churn risk was out of time: rows of `model_quality`, of `QUALITY_SCHEMA`."""
-    rows = []
-    for model in models.to_pylist():
-        for row in json.loads(model["test_metrics"]):
-            score = row.pop("score", None)
-            rows.append({**row, "model_version": model["model_version"]})
-            if score is not None and row["value"] is not None:
-                rows.append({**rows[-1], "metric": "mean_score", "value": score, "low": None, "high": None})
+    rows = [
+        {**row, "model_version": model["model_version"]}
+        for model in models.to_pylist()
+        for row in json.loads(model["test_metrics"])
+    ]
     return pa.Table.from_pylist(rows, schema=QUALITY_SCHEMA)
 
 
@@ -397,22 +297,8 @@ def churn_contributions(landmarks: Landmarks, models: pa.Table, as_of: date) -> 
     today, model, scores, open_rows = _scored(landmarks, models)
     if scores is None:
         return CONTRIBUTIONS_SCHEMA.empty_table()
-    accounts = today.where(open_rows).rows["account_id"].to_pylist()
-    n = len(accounts)
-    parts = [
-        pa.Table.from_pydict(
-            {
-                "as_of_date": [as_of] * n,
-                "model_version": [model["model_version"]] * n,
-                "entity_id": accounts,
-                "feature_group": [group] * n,
-                "contribution": block,
-            },
-            schema=CONTRIBUTIONS_SCHEMA,
-        )
-        for group, block in scores.blocks.items()
-    ]
-    return pa.concat_tables(parts)
+    accounts = today.where(open_rows).rows["account_id"].combine_chunks().cast(pa.string())
+    return contribution_rows(as_of, str(model["model_version"]), accounts, scores.blocks)
 
 
 def _optional(values: Floats) -> list[float | None]:

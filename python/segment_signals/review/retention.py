@@ -395,8 +395,8 @@ def _risk(
         "sentence": _refusal(model["reason"], str(model["caveat"]))
         if model["status"] == "refused"
         else (
-            f"Learned from {words.count(model['example_count'])} month ends of {words.count(model['lead_count'])} "
-            f"customers, {words.count(model['conversion_count'])} of whom gave notice within "
+            f"Learned from {words.count(model['example_count'])} month ends of {words.count(model['entity_count'])} "
+            f"customers, {words.count(model['outcome_count'])} of whom gave notice within "
             f"{int(model['horizon_days'])} days."
         ),
         "rows": rows,

@@ -91,7 +91,7 @@ def _finding(model: pd.Series[Any], scores: pd.DataFrame, found: Mapping[Key, Ro
     if model["status"] != "trained":
         return f"{open_leads} by points alone. No model: {model['caveat']}"
     days = int(model["horizon_days"])
-    said = f"{open_leads}. The probability is that of reaching the stage {model['target']} within {days} days"
+    said = f"{open_leads}. The probability is that a lead {model['target']} within {days} days"
     against = sorted(set(scores["caveat"].dropna()))
     auc, points = found.get((MODEL, "roc_auc")), found.get((COMPOSITE, "roc_auc"))
     if auc is not None:
@@ -121,9 +121,13 @@ def _metric(metric: str, label: str, found: Mapping[Key, Row]) -> Row:
 
 
 def _bands(name: str, column: str, scores: pd.DataFrame, found: Mapping[Key, Row]) -> list[Row]:
-    """A row per band with a lower bound: open leads in it today, and what calling from it on missed and caught."""
+    """A row per band with a lower bound: open leads in it today, and what calling from it on missed and caught.
+
+    The higher the bound, the fewer false positives: the highest band is first.
+    """
     made = []
-    for metric in (key[1] for key in found if key[0] == name and key[1].startswith("false_positive_rate:")):
+    called = [key for key in found if key[0] == name and key[1].startswith("false_positive_rate:")]
+    for _, metric in sorted(called, key=lambda key: (pd.isna(found[key]["value"]), found[key]["value"])):
         band = metric.split(":")[1]
         days = found.get((name, f"days_to_win_from:{band}"))
         made.append(

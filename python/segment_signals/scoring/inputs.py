@@ -2,48 +2,19 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date
-from hashlib import blake2b
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from segment_signals.learning import CATEGORY, NUMBER, Columns, Examples, Feature, columns_of
+from segment_signals.learning.days import days_of
+from segment_signals.learning.examples import name_hashes
 from segment_signals.statistics.arrays import Bools, Integers
 
 # Columns of lead_features that are no features.
 KEYS = frozenset({"snapshot_date", "person_id", "split_group", "account_id", "outcome", "is_dated"})
 NO_GROUP = "other"
-
-MODELS_SCHEMA = pa.schema(
-    [
-        ("model_version", pa.string()),
-        ("model_name", pa.string()),
-        ("trained_on_date", pa.date32()),
-        ("status", pa.string()),
-        ("model_kind", pa.string()),
-        ("reason", pa.string()),
-        ("caveat", pa.string()),
-        ("target", pa.string()),
-        ("horizon_days", pa.int64()),
-        ("first_example_date", pa.date32()),
-        ("last_example_date", pa.date32()),
-        ("example_count", pa.int64()),
-        ("lead_count", pa.int64()),
-        ("conversion_count", pa.int64()),
-        ("calibration_slope", pa.float64()),
-        ("calibration_slope_low", pa.float64()),
-        ("calibration_slope_high", pa.float64()),
-        ("leakage_alarms", pa.string()),
-        ("decision", pa.string()),
-        ("definitions_hash", pa.string()),
-        ("test_metrics", pa.string()),
-        ("reference_scores", pa.string()),
-        ("card", pa.string()),
-        ("model", pa.string()),
-    ]
-)
 
 
 @dataclass(frozen=True)
@@ -81,23 +52,6 @@ class FeatureTable:
             self.rows["outcome"].cast(pa.float64()).to_numpy(),
             self.columns(),
         )
-
-
-def name_hashes(names: pa.ChunkedArray) -> Integers:
-    """A number (n,) of each name, of the name alone: 63 bits of its hash. A row without a name is its own."""
-    encoded = names.combine_chunks().cast(pa.string()).dictionary_encode()
-    levels = encoded.dictionary.to_pylist()
-    hashes = [int.from_bytes(blake2b(name.encode(), digest_size=8).digest(), "big") >> 1 for name in levels]
-    codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
-    found: Integers = np.append(np.array(hashes, dtype=np.int64), 0)[codes]
-    alone = np.flatnonzero(codes < 0)
-    found[alone] = -1 - alone
-    return found
-
-
-def days_of(column: pa.ChunkedArray) -> Integers:
-    """Dates as days since 1970-01-01, shape (n,)."""
-    return np.asarray(column.cast(pa.date32()).cast(pa.int32()).to_numpy(), dtype=np.int64)
 
 
 def feature_table(rows: pa.Table, seed: Sequence[tuple[str, str, str, str, str | None]]) -> FeatureTable:
@@ -155,8 +109,3 @@ def calendar_of(table: pa.Table) -> Calendar:
         days_of(rows["trained_on_date"]),
         int(rows["horizon_days"][0].as_py()),
     )
-
-
-def date_of(day: int) -> date:
-    """The date of days since 1970-01-01."""
-    return date.fromordinal(date(1970, 1, 1).toordinal() + int(day))

@@ -9,8 +9,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from segment_signals.learning import Rules, Scores, quality, registry
+from segment_signals.learning.contributions import CONTRIBUTIONS_SCHEMA, contribution_rows
+from segment_signals.learning.days import date_of, day_of
 from segment_signals.learning.splits import fold_of
-from segment_signals.scoring.inputs import Calendar, FeatureTable, date_of
+from segment_signals.scoring.inputs import Calendar, FeatureTable
 from segment_signals.statistics.arrays import Bools, Floats
 
 SCORES_SCHEMA = pa.schema(
@@ -32,15 +34,6 @@ SCORES_SCHEMA = pa.schema(
         ("model_version", pa.string()),
         ("reason", pa.string()),
         ("caveat", pa.string()),
-    ]
-)
-CONTRIBUTIONS_SCHEMA = pa.schema(
-    [
-        ("as_of_date", pa.date32()),
-        ("model_version", pa.string()),
-        ("entity_id", pa.string()),
-        ("feature_group", pa.string()),
-        ("contribution", pa.float64()),
     ]
 )
 ACCOUNTS_SCHEMA = pa.schema(
@@ -119,13 +112,14 @@ def score_contributions(
         ids = snapshot.rows.rows["person_id"].combine_chunks()
         if snapshot.scores is not None and snapshot.model is not None:
             version = str(snapshot.model["model_version"])
-            for group, block in snapshot.scores.blocks.items():
-                parts.append(_block(snapshot.at, version, ids, group, block))
+            parts.append(contribution_rows(date_of(snapshot.at), version, ids, snapshot.scores.blocks))
         weights = {name: thresholds[f"composite_{name}_weight"] for name in ("fit", "intent", "engagement")}
         total = sum(weights.values())
-        for name, weight in weights.items():
-            block = _floats(snapshot.points, f"{name}_score") * (weight / total if total else 0.0)
-            parts.append(_block(snapshot.at, COMPOSITE, ids, name, block))
+        points = {
+            name: _floats(snapshot.points, f"{name}_score") * (weight / total if total else 0.0)
+            for name, weight in weights.items()
+        }
+        parts.append(contribution_rows(date_of(snapshot.at), COMPOSITE, ids, points))
     return pa.concat_tables(parts) if parts else CONTRIBUTIONS_SCHEMA.empty_table()
 
 
@@ -245,7 +239,7 @@ def _against(
     last = model["last_example_date"]
     if last is None:
         return "no_dates", "The list has no dates: whether a value was known before the outcome cannot be checked."
-    age = day - (last.toordinal() - date_of(0).toordinal())  # type: ignore[attr-defined]
+    age = day - day_of(last)  # type: ignore[arg-type]
     if age > thresholds["model_maximum_age_days"]:
         return "model_too_old", f"The newest example that was learned from is {age} days old."
     slope = model["calibration_slope"]
@@ -317,20 +311,6 @@ def band_names(score: Floats, of: str, bands: Bands) -> list[str | None]:
     names: list[str | None] = [None, *(band for _, band in own)]
     found = np.searchsorted(np.array([bound for bound, _ in own]), score, side="right")
     return [names[at] for at in found]
-
-
-def _block(day: int, version: str, ids: pa.Array, group: str, block: Floats) -> pa.Table:
-    n = len(ids)
-    return pa.table(
-        [
-            pa.array([date_of(day)] * n, pa.date32()),
-            pa.array([version] * n, pa.string()),
-            ids,
-            pa.array([group] * n, pa.string()),
-            pa.array(block, pa.float64()),
-        ],
-        schema=CONTRIBUTIONS_SCHEMA,
-    )
 
 
 def _floats(table: pa.Table, name: str) -> Floats:

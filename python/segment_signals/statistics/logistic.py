@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import linalg
+from scipy.special import expit
 
 from segment_signals.statistics.arrays import Floats, Integers, floats
 
@@ -58,13 +59,6 @@ def design(factors: Sequence[Integers], levels: Sequence[int], precision: Sequen
     return Design(columns, int(sum(levels)), np.repeat(floats(precision), levels))
 
 
-def sigmoid(predictor: Floats) -> Floats:
-    """Probability of a linear predictor."""
-    bounded = np.clip(predictor, -LARGEST_PREDICTOR, LARGEST_PREDICTOR)
-    probability: Floats = 1 / (1 + np.exp(-bounded))
-    return probability
-
-
 def fit_logistic(design: Design, successes: Floats, trials: Floats, start: Floats | None = None) -> LogisticFit:
     """Mode and curvature of the posterior by Newton's method with halved steps.
 
@@ -83,7 +77,7 @@ def fit_logistic(design: Design, successes: Floats, trials: Floats, start: Float
     blocks = _blocks(factors)
     information = np.diag(design.precision)
     for _ in range(MAXIMUM_STEPS):
-        probability = sigmoid(design.predictor(beta))
+        probability = expit(design.predictor(beta))
         gradient = _column_sums(factors, successes - trials * probability, design.width) - design.precision * beta
         weight = trials * probability * (1 - probability)
         information = _cross_sums(blocks, weight, design.width) + np.diag(design.precision)

@@ -9,9 +9,10 @@ state of today. Won and lost compete: a deal leaves by closing, and a close is a
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import expit
 
 from segment_signals.statistics.arrays import Floats, Integers
-from segment_signals.statistics.logistic import Design, LogisticFit, design, fit_logistic, sigmoid
+from segment_signals.statistics.logistic import Design, LogisticFit, design, fit_logistic
 
 # Weeks ahead in bands of one hazard each: fine where forecasts are made, coarse up to a year.
 WIDTHS = np.array([1, 1, 1, 1, 2, 2, 2, 4, 6, 6, 13, 13])
@@ -98,8 +99,8 @@ class WinHazard:
     def _probabilities(states: States, weeks: Floats, closing: Floats, winning: Floats) -> Floats:
         rows = _design(states)
         draws = 1 if closing.ndim == 1 else closing.shape[1]
-        hazard = sigmoid(rows.predictor(closing)).reshape(BANDS, len(states), draws)
-        share = sigmoid(rows.predictor(winning)).reshape(BANDS, len(states), draws)
+        hazard = expit(rows.predictor(closing)).reshape(BANDS, len(states), draws)
+        share = expit(rows.predictor(winning)).reshape(BANDS, len(states), draws)
         found: Floats = np.zeros((len(states), len(weeks), draws))
         for at, week in enumerate(weeks):
             stays = np.ones((len(states), draws))

@@ -1,6 +1,7 @@
 """The demo beside its planted truth."""
 
 import json
+import re
 from datetime import date
 
 import duckdb
@@ -374,3 +375,32 @@ def test_the_backtest_is_calibrated(built: Build) -> None:
     assert 0.8 < metrics["calibration_slope"] < 1.2
     assert metrics["roc_auc"] > 0.75
     assert metrics["brier_skill"] > 0.15
+
+
+def test_the_page_of_the_demo_neither_advises_nor_shows_what_is_held_back(built: Build) -> None:
+    page = (built.releases / "current" / "review.html").read_text(encoding="utf-8")
+    sections = dict(re.findall(r'<section id="(\w+)".*?>(.*?)</section>', page, flags=re.DOTALL))
+    assert {"forecast", "movement", "stages", "velocity", "scores", "retention", "outcomes", "stalled"} <= set(sections)
+    told = {
+        name: re.sub(r"<(style|script).*?</\1>|<[^>]+>", " ", text, flags=re.DOTALL) for name, text in sections.items()
+    }
+    advice = r"\b(should|recommend(?!ation)\w*|because|driven by|due to|must|improv\w+)\b"
+    for name in set(told) - {"definitions"}:
+        assert re.findall(advice, told[name], flags=re.IGNORECASE) == [], name
+    ((newest,),) = built.rows(
+        "select max(period_start) from published.revenue_retention where window_name = 'trailing_year' "
+        "and period_grain = 'quarter' and dimension = 'all' and evidence <> 'suppressed'"
+    )
+    segments: dict[str, set[str]] = {"suppressed": set(), "shown": set()}
+    for segment, evidence, nrr in built.rows(
+        "select segment, evidence, nrr from published.revenue_retention where window_name = 'trailing_year' "
+        f"and period_grain = 'quarter' and period_start = date '{newest}' and dimension = 'industry'"
+    ):
+        assert (nrr is None) == (evidence == "suppressed")
+        segments["suppressed" if nrr is None else "shown"].add(str(segment))
+    assert segments["shown"]
+    # `unknown` is a segment of other dimensions, too.
+    held_back = segments["suppressed"] - {"unknown"}
+    assert held_back
+    assert all(name in told["retention"] for name in segments["shown"])
+    assert not any(name in told["retention"] for name in held_back)

@@ -8,8 +8,9 @@ import pyarrow as pa
 import pytest
 import yaml
 from conftest import PROJECT, Build, dataset
-from segment_signals.learning import CATEGORY, Examples, Feature, Rules, columns_of, quality, train
+from segment_signals.learning import CATEGORY, Examples, Feature, Rules, Target, columns_of, quality, train
 
+TARGET = Target("lead_score", "Lead score", "lead", "conversion", "converts", 90, "x_education", {})
 EXAMPLE = PROJECT / "examples" / "x_education"
 LATE = {
     *("tags", "lead_quality", "lead_profile", "last_activity", "last_notable_activity"),
@@ -56,7 +57,7 @@ def patterns() -> list[str]:
 def test_figures_of_the_readme(leads: tuple[Examples, list[Feature]]) -> None:
     examples, features = leads
     assert (len(examples), examples.label.sum()) == (9240, 3561)
-    trained = train(examples, features, 90, 0, Rules(), patterns(), undated=True)
+    trained = train(examples, features, TARGET, 0, Rules(), patterns(), undated=True)
     assert trained.tested is not None
     assert {alarm.feature for alarm in trained.alarms} == LATE
     found = {
@@ -71,7 +72,7 @@ def test_figures_of_the_readme(leads: tuple[Examples, list[Feature]]) -> None:
 def test_the_alarm_names_the_late_columns_where_nobody_declares_them(leads: tuple[Examples, list[Feature]]) -> None:
     examples, features = leads
     undeclared = [Feature(f.name, f.feature_group, f.kind, None if f.name in LATE else f.known) for f in features]
-    trained = train(examples, undeclared, 90, 0, Rules(), patterns(), undated=True)
+    trained = train(examples, undeclared, TARGET, 0, Rules(), patterns(), undated=True)
     assert trained.model is None
     assert trained.refusal is not None
     assert trained.refusal.code == "leakage"

@@ -1,17 +1,21 @@
 """The shared core of lead score and churn risk, on worlds whose truth is known."""
 
 import json
+import re
+from dataclasses import replace
 from itertools import permutations
 
 import numpy as np
 import pyarrow as pa
 import pytest
+from scipy.special import expit
 from segment_signals.learning import (
     CATEGORY,
     Categories,
     Examples,
     Feature,
     Rules,
+    Target,
     columns_of,
     quality,
     registry,
@@ -19,14 +23,17 @@ from segment_signals.learning import (
 )
 from segment_signals.learning.boosting import Boosting, fit_boosting
 from segment_signals.learning.calibration import fit_calibration
+from segment_signals.learning.card import model_card
+from segment_signals.learning.days import date_of
 from segment_signals.learning.encoding import fit_encoder
 from segment_signals.learning.leakage import alarms, rank_auc, single_auc
-from segment_signals.learning.regression import fit_regression, logistic
+from segment_signals.learning.regression import fit_regression
 from segment_signals.learning.splits import deployment_split, evaluation_split, fold_of, is_closed
 from segment_signals.learning.training import _crossed, _fits
 from segment_signals.scoring.scores import _against
 
 H = 60
+TARGET = Target("lead_score", "Lead score", "lead", "conversion", "converts", H, "abc", {"visits": "Visits"})
 FEATURES = (
     Feature("visits", "engagement"),
     Feature("recency", "engagement"),
@@ -46,7 +53,7 @@ def world(n, seed=1, interaction=0.0, noise=False):
     industry = rng.choice(5, n, p=SHARES)
     log_odds = -1.2 + 0.5 * np.minimum(visits, 3) - 0.02 * np.nan_to_num(recency, nan=40) + 0.4 * (np.log(size) - 4)
     log_odds += np.array([0, 0.5, -0.4, 0.8, -0.9])[industry] + interaction * (visits > 1) * (industry < 2)
-    probability = logistic(log_odds)
+    probability = expit(log_odds)
     label = (rng.random(n) < probability).astype(float)
     if noise:
         label = rng.permutation(label)
@@ -63,7 +70,7 @@ def world(n, seed=1, interaction=0.0, noise=False):
 @pytest.fixture(scope="module")
 def plain():
     examples, probability = world(12000)
-    return examples, probability, train(examples, FEATURES, H, 10_000, Rules())
+    return examples, probability, train(examples, FEATURES, TARGET, 10_000, Rules())
 
 
 def test_champion_is_close_to_the_best_that_is_possible(plain):
@@ -84,7 +91,7 @@ def test_blocks_add_up_to_the_log_odds_of_the_probability(plain):
 
 def test_challenger_is_adopted_where_features_interact_and_its_blocks_add_up():
     examples, _ = world(30000, interaction=1.8)
-    trained = train(examples, FEATURES, H, 10_000, Rules())
+    trained = train(examples, FEATURES, TARGET, 10_000, Rules())
     assert trained.model.kind == "boosting"
     scores = trained.model.score(examples.columns)
     np.testing.assert_allclose(
@@ -94,7 +101,7 @@ def test_challenger_is_adopted_where_features_interact_and_its_blocks_add_up():
 
 def test_training_again_gives_the_same_bytes_and_the_stored_model_the_same_scores(plain):
     examples, _, trained = plain
-    again = train(examples, FEATURES, H, 10_000, Rules())
+    again = train(examples, FEATURES, TARGET, 10_000, Rules())
     text = registry.to_json(trained.model)
     assert registry.to_json(again.model) == text
     read = registry.from_json(text)
@@ -124,7 +131,7 @@ def test_a_stored_model_of_another_kind_is_refused():
 
 def test_a_stored_text_that_its_version_does_not_name_is_refused(plain):
     text = registry.to_json(plain[2].model)
-    version = registry.version("lead_score", registry.day(1), text)
+    version = registry.version("lead_score", date_of(1), text)
     assert registry.to_json(registry.read(text, version)) == text
     with pytest.raises(ValueError, match="not the one"):
         registry.read(text.replace('"format":1', '"format": 1'), version)
@@ -148,8 +155,8 @@ def test_rows_after_the_day_of_training_change_nothing():
     examples, _ = world(20000)
     day = 500
     known = examples.where(examples.at + H <= day)
-    late = train(examples, FEATURES, H, day, Rules())
-    early = train(known, FEATURES, H, day, Rules())
+    late = train(examples, FEATURES, TARGET, day, Rules())
+    early = train(known, FEATURES, TARGET, day, Rules())
     assert registry.to_json(late.model) == registry.to_json(early.model)
 
 
@@ -195,7 +202,7 @@ def monthly(entities, seed, base, large, months, stay, window):
     number = np.arange(entities)
     account = np.where(is_large, rng.integers(0, entities // 60, entities), entities + number // 2)
     came, visits = rng.integers(-stay, months, entities), rng.poisson(1.0, entities).astype(float)
-    hazard = logistic(base + 0.5 * np.minimum(visits, 3) + large * is_large)
+    hazard = expit(base + 0.5 * np.minimum(visits, 3) + large * is_large)
     converts = came + rng.geometric(hazard)
     found = []
     for month in range(months):
@@ -213,7 +220,7 @@ def test_probabilities_come_true_where_leads_leave_when_they_convert_and_account
     examples, truth = monthly(6000, seed, -1.6, -1.0, 24, 12, 2)
     features = (Feature("visits", "engagement"), Feature("size", "fit"))
     day = 22 * 30
-    trained = train(examples, features, H, day, Rules())
+    trained = train(examples, features, TARGET, day, Rules())
     now = examples.at == day
     said = trained.model.score(examples.where(now).columns).probability
     assert abs(said.mean() - truth[now].mean()) <= 0.01
@@ -226,7 +233,7 @@ def test_risks_of_a_thousand_customers_with_some_250_notices_come_true():
     features = (Feature("visits", "engagement"), Feature("size", "fit"))
     assert 150 < len(np.unique(examples.entity[examples.label > 0])) < 350
     day = 21 * 30
-    trained = train(examples, features, 90, day, Rules(minimum_entities=500))
+    trained = train(examples, features, replace(TARGET, horizon_days=90), day, Rules(minimum_entities=500))
     now = examples.at == day
     said = trained.model.score(examples.where(now).columns).probability
     assert abs(said.mean() - truth[now].mean()) <= 0.01
@@ -241,7 +248,7 @@ def test_young_rows_are_neither_yes_nor_no():
 
 def test_shuffled_labels_give_nothing():
     examples, _ = world(12000, noise=True)
-    trained = train(examples, FEATURES, H, 10_000, Rules())
+    trained = train(examples, FEATURES, TARGET, 10_000, Rules())
     tested = trained.tested
     labels, groups = examples.label[trained.closed[tested.rows]], examples.group[trained.closed[tested.rows]]
     auc = quality.measure(tested.probability, labels, groups, {}, True)[1]
@@ -261,7 +268,7 @@ def test_shuffled_labels_give_nothing():
     ],
 )
 def test_refusals_say_why(change, code):
-    trained = train(change(world(4000)[0]), FEATURES, H, 10_000, Rules())
+    trained = train(change(world(4000)[0]), FEATURES, TARGET, 10_000, Rules())
     assert trained.model is None
     assert trained.refusal.code == code
     assert trained.refusal.sentence.endswith(".") or trained.refusal.sentence.endswith(").")
@@ -273,7 +280,7 @@ def test_constant_features_are_refused():
         f.name: np.ones(4000) if f.kind != CATEGORY else Categories(np.zeros(4000, int), ("a",)) for f in FEATURES
     }
     same = Examples(examples.entity, examples.group, examples.at, examples.label, constant)
-    assert train(same, FEATURES, H, 10_000, Rules()).refusal.code == "no_features"
+    assert train(same, FEATURES, TARGET, 10_000, Rules()).refusal.code == "no_features"
 
 
 def relabelled(examples, label):
@@ -328,7 +335,7 @@ def test_a_feature_missing_in_half_of_the_sources_is_learned_from_where_it_is():
     examples, _ = world(12000)
     half = examples.columns["size"].copy()
     half[::2] = np.nan
-    trained = train(with_column(examples, "size", half), FEATURES, H, 10_000, Rules())
+    trained = train(with_column(examples, "size", half), FEATURES, TARGET, 10_000, Rules())
     assert trained.model is not None
     assert np.isfinite(trained.model.score(with_column(examples, "size", half).columns).probability).all()
 
@@ -336,7 +343,7 @@ def test_a_feature_missing_in_half_of_the_sources_is_learned_from_where_it_is():
 def test_undated_lists_are_scored_out_of_fold():
     examples, _ = world(6000)
     flat = Examples(examples.entity, examples.group, np.zeros_like(examples.at), examples.label, examples.columns)
-    trained = train(flat, FEATURES, H, 0, Rules(), undated=True)
+    trained = train(flat, FEATURES, TARGET, 0, Rules(), undated=True)
     assert trained.tested.split == "out_of_fold"
     assert len(trained.model.members) == 5
     fold = fold_of(flat.group, 5)
@@ -344,18 +351,16 @@ def test_undated_lists_are_scored_out_of_fold():
 
 
 def test_regression_equals_scikit_learn():
-    from sklearn.linear_model import LogisticRegression
-
     examples, _ = world(3000)
     encoder = fit_encoder(examples.columns, FEATURES, Rules())
     found = fit_regression(encoder, examples.columns, examples.label, 10.0)
     design = encoder.design(examples.columns)
     means = np.nanmean(design, axis=0)
-    oracle = LogisticRegression(C=0.1, tol=1e-10, max_iter=5000).fit(
-        np.where(np.isnan(design), 0, design - means), examples.label
-    )
-    np.testing.assert_allclose(found.coefficients, oracle.coef_[0], atol=1e-4)
-    np.testing.assert_allclose(found.intercept, oracle.intercept_[0], atol=1e-4)
+    centred = np.where(np.isnan(design), 0, design - means)
+    residual = examples.label - expit(found.intercept + centred @ found.coefficients)
+    # At the mode of the posterior its slope is 0: X'(y - p) = penalty x coefficients, and the residuals add up to 0.
+    np.testing.assert_allclose(centred.T @ residual, 10.0 * found.coefficients, atol=1e-4)
+    assert residual.sum() == pytest.approx(0, abs=1e-4)
 
 
 def test_trees_equal_scikit_learn_and_their_shares_are_shapley_values():
@@ -400,7 +405,7 @@ def test_trees_equal_scikit_learn_and_their_shares_are_shapley_values():
 def test_calibration_is_a_line_below_a_thousand_rows_and_monotone_above():
     rng = np.random.default_rng(3)
     score = rng.normal(0, 1.5, 6000)
-    label = (rng.random(6000) < logistic(0.5 * score - 1)).astype(float)
+    label = (rng.random(6000) < expit(0.5 * score - 1)).astype(float)
     line = fit_calibration(score[:900], label[:900], np.arange(900), 1000)
     assert line.kind == "sigmoid"
     assert line.to[1] == pytest.approx(0.5, abs=0.15)
@@ -409,7 +414,7 @@ def test_calibration_is_a_line_below_a_thousand_rows_and_monotone_above():
     curve = fit_calibration(score, label, np.arange(6000), 1000)
     assert curve.kind == "isotonic"
     assert (np.diff(curve.to) >= 0).all()
-    assert abs(logistic(curve.apply(score)).mean() - label.mean()) < 0.02
+    assert abs(expit(curve.apply(score)).mean() - label.mean()) < 0.02
     wrong = fit_calibration(-score[:900], label[:900], np.arange(900), 1000)
     assert wrong.to[1] == 0.0
 
@@ -449,10 +454,10 @@ def test_intervals_cover_the_truth_and_noise_band_holds():
 def repeated(rng, leads=500):
     """Scores that come true, of leads seen at eight score dates: the scores differ a little, the outcome does not."""
     log_odds = rng.normal(-1, 1, leads)
-    label = (rng.random(leads) < logistic(log_odds)).astype(float)
+    label = (rng.random(leads) < expit(log_odds)).astype(float)
     seen = rng.integers(1, 9, leads)
     lead = np.repeat(np.arange(leads), seen)
-    return logistic(log_odds[lead]), label[lead], lead
+    return expit(log_odds[lead]), label[lead], lead
 
 
 def test_intervals_and_noise_bands_hold_where_leads_are_seen_again_and_again():
@@ -503,12 +508,25 @@ def test_stability_is_noise_for_the_same_scores_and_large_for_others():
 
 
 def test_card_tells_the_newcomer(plain):
-    card = registry.model_card(
-        "Lead score", "v", plain[2], registry.day(10_000), H, "converts", "abc", {"visits": "Visits"}
-    )
+    examples, _, trained = plain
+    card = model_card(TARGET, "v", trained, examples.take(trained.closed), date_of(10_000))
     assert "| engagement | Visits | 0 |" in card
     assert "They add up" in card
     assert "Challenger (boosted trees)" in card
+
+
+def test_the_worked_record_of_the_card_adds_up_to_a_probability_of_the_model(plain):
+    examples, _, trained = plain
+    card = model_card(TARGET, "v", trained, examples.take(trained.closed), date_of(10_000))
+    worked = card[card.index("## One lead worked through") : card.index("## Data")]
+    steps = [row.split(" | ") for row in re.findall(r"^\| (\w+ \| [+-].*) \|$", worked, re.MULTILINE)]
+    assert (steps[0][0], steps[-1][0]) == ("base", "calibration")
+    total = sum(float(step[1]) for step in steps)
+    assert total == pytest.approx(float(steps[-1][2]), abs=0.0005 * len(steps))
+    assert float(steps[-1][3].rstrip("%")) == pytest.approx(100 * expit(total), abs=0.2)
+    newest = examples.take(trained.closed[np.argsort(examples.at[trained.closed], kind="stable")[-2000:]])
+    below = trained.model.probability(newest.columns) < expit(total) - 1e-6
+    assert below.mean() == pytest.approx(0.9, abs=0.01)
 
 
 def test_card_says_whether_the_probabilities_came_true(plain):
@@ -517,7 +535,7 @@ def test_card_says_whether_the_probabilities_came_true(plain):
     label, group = examples.label[rows], examples.group[rows]
     for shift, told in ((0.0, "The probabilities came true"), (0.1, "The probabilities did not come true")):
         metrics = quality.measure(np.clip(trained.tested.probability + shift, 0, 0.99), label, group, {}, True)
-        card = registry.model_card("Lead score", "v", trained, registry.day(1), H, "converts", "abc", {}, metrics)
+        card = model_card(TARGET, "v", trained, examples.take(trained.closed), date_of(1), metrics)
         assert told in card
 
 
@@ -527,7 +545,7 @@ def test_scores_of_a_model_whose_probabilities_did_not_come_true_say_so(shift, r
     metrics = quality.measure(np.clip(probability + shift, 0, 0.999), examples.label, examples.group, {}, True)
     rows = [{"metric": m.name, "value": m.value, "low": m.low, "high": m.high, "n": m.n} for m in metrics]
     model = {
-        "last_example_date": registry.day(1000),
+        "last_example_date": date_of(1000),
         "calibration_slope": None,
         "calibration_slope_low": None,
         "calibration_slope_high": None,

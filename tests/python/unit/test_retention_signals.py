@@ -27,6 +27,7 @@ AS_OF = date(2025, 12, 31)
 PARAMETERS = {
     "churn_horizon_days": 60,
     "churn_minimum_customers": 300,
+    "churn_minimum_notices": 60,
     "churn_capacity_share": 0.1,
     "churn_high_band": 0.1,
     "churn_medium_band": 0.05,

@@ -6,9 +6,10 @@ import numpy as np
 import pyarrow as pa
 import pytest
 from segment_signals.learning import registry
-from segment_signals.scoring.inputs import calendar_of, feature_table, name_hashes
-from segment_signals.scoring.judged import _pql, model_quality
+from segment_signals.learning.examples import name_hashes
+from segment_signals.scoring.inputs import calendar_of, feature_table
 from segment_signals.scoring.models import lead_models
+from segment_signals.scoring.quality import _pql, model_quality
 from segment_signals.scoring.scores import account_scores, lead_score_history, score_contributions
 
 SEED = [
@@ -200,7 +201,7 @@ def outcomes(rows, every):
     [
         (lambda: outcomes(marts(), 1), "single_outcome", "nothing to tell apart"),
         (lambda: outcomes(marts(), 0), "single_outcome", "nothing to tell apart"),
-        (lambda: marts(50), "too_few_records", "1000 records"),
+        (lambda: marts(50), "too_few_records", "1000 leads"),
         (lambda: outcomes(marts(), 100), "too_few_conversions", "120 conversions"),
         (lambda: constant(marts()), "no_features", "differs"),
         (lambda: leaking(marts()), "leakage", "size"),

@@ -4,13 +4,30 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 
-from segment_signals.learning import CATEGORY, Categories, Columns, Feature, quality
+from segment_signals.learning import quality
+from segment_signals.learning.encoding import MISSING
+from segment_signals.learning.examples import CATEGORY, Categories, Columns, Feature
 from segment_signals.learning.quality import Metric
 from segment_signals.statistics.arrays import Bools, Floats, Integers
 from segment_signals.statistics.intervals import wilson_interval
 
-ALL, MONTH, MISSING = "all", "score_month", "(missing)"
+QUALITY_SCHEMA = pa.schema(
+    [
+        ("model_version", pa.string()),
+        ("model_name", pa.string()),
+        ("split", pa.string()),
+        ("dimension", pa.string()),
+        ("segment", pa.string()),
+        ("metric", pa.string()),
+        ("value", pa.float64()),
+        ("low", pa.float64()),
+        ("high", pa.float64()),
+        ("n", pa.int64()),
+    ]
+)
+ALL = "all"
 # Segments of a dimension that are told apart: the largest.
 MOST_SEGMENTS = 12
 SHARES = tuple(round(0.1 * step, 1) for step in range(1, 11))
@@ -35,7 +52,7 @@ class Judged:
 Row = dict[str, object]
 
 
-def told_row(of: Judged, dimension: str, segment: str, metric: Metric, minimum: int) -> Row:
+def quality_row(of: Judged, dimension: str, segment: str, metric: Metric, minimum: int) -> Row:
     """A row of the table; below the minimum sample n stays and the values are null."""
     shown = metric.n >= minimum
     value, low, high = (
@@ -64,22 +81,22 @@ def band_bounds(of: str, bands: Sequence[tuple[str, str, float]]) -> dict[str, f
 def whole_rows(of: Judged, minimum: int) -> Iterator[Row]:
     """Rows of all records together: metrics, captured shares for the lift chart, bins for the calibration plot."""
     for metric in quality.measure(of.score, of.label, of.group, of.bands, of.is_probability):
-        yield told_row(of, ALL, ALL, metric, minimum)
+        yield quality_row(of, ALL, ALL, metric, minimum)
     if len(of.label) < minimum:
         return
     for share, captured in quality.gains(of.score, of.label, SHARES):
-        # By chance a share of the leads holds this share of the conversions, and the limits are Wilson's of them.
+        # By chance a share of the records holds this share of the outcomes, and the limits are Wilson's of them.
         limits = wilson_interval([captured], [max(of.label.sum(), 1)])
         found = Metric(
             f"captured_share:{share:.1f}", captured, float(limits.low[0]), float(limits.high[0]), len(of.label)
         )
-        yield told_row(of, ALL, ALL, found, minimum)
+        yield quality_row(of, ALL, ALL, found, minimum)
     if of.is_probability:
         for at, part in enumerate(quality.calibration_bins(of.score, of.label, of.group), start=1):
             seen = Metric(f"calibration_observed:{at:02d}", part.rate, part.low, part.high, part.n)
             said = Metric(f"calibration_expected:{at:02d}", part.score, np.nan, np.nan, part.n)
-            yield told_row(of, ALL, ALL, said, minimum)
-            yield told_row(of, ALL, ALL, seen, minimum)
+            yield quality_row(of, ALL, ALL, said, minimum)
+            yield quality_row(of, ALL, ALL, seen, minimum)
 
 
 def segment_rows(of: Judged, dimension: str, segment: Sequence[str], minimum: int) -> Iterator[Row]:
@@ -90,13 +107,13 @@ def segment_rows(of: Judged, dimension: str, segment: Sequence[str], minimum: in
     for at in sorted(range(len(names)), key=lambda at: (-counts[at], names[at]))[:MOST_SEGMENTS]:
         here: Bools = codes == at
         if counts[at] < minimum:
-            yield told_row(
+            yield quality_row(
                 of, dimension, str(names[at]), Metric("base_rate", np.nan, np.nan, np.nan, int(counts[at])), minimum
             )
             continue
         for metric in quality.measure(of.score[here], of.label[here], of.group[here], of.bands, of.is_probability):
             if metric.name in SEGMENT_METRICS or ":" in metric.name:
-                yield told_row(of, dimension, str(names[at]), metric, minimum)
+                yield quality_row(of, dimension, str(names[at]), metric, minimum)
 
 
 def category_rows(of: Judged, features: Sequence[Feature], columns: Columns, minimum: int) -> Iterator[Row]:

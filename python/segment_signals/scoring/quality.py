@@ -6,37 +6,25 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import pyarrow as pa
 
+from segment_signals.learning.days import date_of, day_of, days_of
 from segment_signals.learning.quality import Metric
-from segment_signals.scoring.inputs import Calendar, FeatureTable, date_of, days_of
-from segment_signals.scoring.models import NAME
-from segment_signals.scoring.scores import COMPOSITE, Bands, drift_of, snapshots
-from segment_signals.scoring.told import (
+from segment_signals.learning.quality_rows import (
     ALL,
-    MONTH,
+    QUALITY_SCHEMA,
     Judged,
     Row,
     band_bounds,
     category_rows,
+    quality_row,
     segment_rows,
-    told_row,
     whole_rows,
 )
+from segment_signals.scoring.inputs import Calendar, FeatureTable
+from segment_signals.scoring.models import NAME
+from segment_signals.scoring.scores import COMPOSITE, Bands, drift_of, snapshots
 from segment_signals.statistics.intervals import wilson_interval
 
-QUALITY_SCHEMA = pa.schema(
-    [
-        ("model_version", pa.string()),
-        ("model_name", pa.string()),
-        ("split", pa.string()),
-        ("dimension", pa.string()),
-        ("segment", pa.string()),
-        ("metric", pa.string()),
-        ("value", pa.float64()),
-        ("low", pa.float64()),
-        ("high", pa.float64()),
-        ("n", pa.int64()),
-    ]
-)
+MONTH = "score_month"
 BACKTEST, TODAY = "backtest", "today"
 PQL = "pql"
 
@@ -128,9 +116,9 @@ def _crossings(history: pa.Table, outcomes: pa.Table, bands: Bands, minimum: int
         return
     first = int(days_of(history["as_of_date"]).min())
     won_at = {
-        row["person_id"]: (row["won_date"] - date_of(0)).days
+        row["person_id"]: day_of(row["won_date"])
         for row in outcomes.to_pylist()
-        if row["won_date"] is not None and (row["won_date"] - date_of(0)).days > first
+        if row["won_date"] is not None and day_of(row["won_date"]) > first
     }
     days, people = days_of(history["as_of_date"]), history["person_id"].to_pylist()
     for name, column in ((NAME, "probability"), (COMPOSITE, "composite_score")):
@@ -148,7 +136,7 @@ def _crossings(history: pa.Table, outcomes: pa.Table, bands: Bands, minimum: int
         )
         if not won_at:
             continue
-        yield told_row(of, ALL, ALL, share, minimum)
+        yield quality_row(of, ALL, ALL, share, minimum)
         for band, bound in band_bounds("probability" if name == NAME else COMPOSITE, bands).items():
             reached: dict[str, int] = {}
             for row in rows:
@@ -157,7 +145,7 @@ def _crossings(history: pa.Table, outcomes: pa.Table, bands: Bands, minimum: int
             n = len(seen)
             rate = len(reached) / max(n, 1)
             limits = wilson_interval([rate], [max(n, 1)])
-            yield told_row(
+            yield quality_row(
                 of,
                 ALL,
                 ALL,
@@ -168,7 +156,7 @@ def _crossings(history: pa.Table, outcomes: pa.Table, bands: Bands, minimum: int
             if len(waited):
                 low, middle, high = np.quantile(waited, [0.1, 0.5, 0.9])
                 found = Metric(f"days_to_win_from:{band}", float(middle), float(low), float(high), len(waited))
-                yield told_row(of, ALL, ALL, found, minimum)
+                yield quality_row(of, ALL, ALL, found, minimum)
 
 
 def _pql(
@@ -185,11 +173,7 @@ def _pql(
     days, people = days_of(history["as_of_date"]), history["person_id"].to_pylist()
     last, horizon = int(days.max()), int(thresholds["pql_horizon_days"])
     is_qualified = [band == next(iter(bounds)) for band in history["pql_band"].to_pylist()]
-    won_at = {
-        row["person_id"]: (row["won_date"] - date_of(0)).days
-        for row in outcomes.to_pylist()
-        if row["won_date"] is not None
-    }
+    won_at = {row["person_id"]: day_of(row["won_date"]) for row in outcomes.to_pylist() if row["won_date"] is not None}
     of = Judged(None, PQL, BACKTEST, np.empty(0), np.empty(0), np.empty(0, dtype=np.int64), {}, False)
     for metric, wanted in (("precision", True), ("won_share_not_qualified", False)):
         first: dict[str, int] = {}
@@ -202,7 +186,7 @@ def _pql(
             continue
         rate = sum(who in won_at and day <= won_at[who] <= day + horizon for who, day in followed.items()) / n
         limits = wilson_interval([rate], [n])
-        yield told_row(of, ALL, ALL, Metric(metric, rate, float(limits.low[0]), float(limits.high[0]), n), minimum)
+        yield quality_row(of, ALL, ALL, Metric(metric, rate, float(limits.low[0]), float(limits.high[0]), n), minimum)
 
 
 def _drift(
@@ -215,4 +199,4 @@ def _drift(
         version = str(snapshot.model["model_version"])
         of = Judged(version, NAME, TODAY, np.empty(0), np.empty(0), np.empty(0, dtype=np.int64), {}, True)
         for metric in drift_of(snapshot.model, snapshot.scores.probability):
-            yield told_row(of, ALL, ALL, metric, int(thresholds["minimum_n"]))
+            yield quality_row(of, ALL, ALL, metric, int(thresholds["minimum_n"]))
