@@ -2,18 +2,12 @@
 -- advance, an earlier stage a step back. A deal that comes back to a stage is not counted there again.
 with
 
-stage_visits as (
-    select * from {{ ref('stage_visits') }}
-    where entity = 'opportunity'
+pipeline_visits as (
+    select * from {{ ref('pipeline_visits') }}
 ),
 
 pipeline_stages as (
     select * from {{ ref('pipeline_stages') }}
-),
-
-lifecycle_stages as (
-    select * from {{ ref('lifecycle_stages') }}
-    where kind <> 'outside'
 ),
 
 pipeline_deals as (
@@ -21,55 +15,10 @@ pipeline_deals as (
     where opportunity_type = 'new_business'
 ),
 
-won_stage as (
-    select stage_order from {{ ref('lifecycle_stages') }}
-    where stage = 'won'
-),
-
--- Each spelling once.
-spellings as (
-    select
-        stage_visits.stage,
-        stage_visits.source_stage,
-        case
-            when lifecycle_stages.kind = 'end' then 'lost'
-            when lifecycle_stages.stage_order >= won_stage.stage_order then 'won'
-            else 'open'
-        end as state,
-        coalesce({{ label_key('stage_visits.source_stage') }}, {{ label_key('lifecycle_stages.label') }}) as stage_key
-    from stage_visits
-    inner join lifecycle_stages on stage_visits.stage = lifecycle_stages.stage
-    cross join won_stage
-    group by all
-),
-
-labels as (
-    select
-        spellings.*,
-        pipeline_stages.stage_order
-    from spellings
-    inner join pipeline_stages on spellings.stage_key = pipeline_stages.stage_key
-),
-
-labelled as (
-    select
-        pipeline_deals.deal_number,
-        labels.stage_order,
-        labels.state,
-        stage_visits.visit_number,
-        stage_visits.entered_date
-    from stage_visits
-    inner join pipeline_deals on stage_visits.entity_id = pipeline_deals.opportunity_id
-    inner join labels
-        on
-            stage_visits.stage = labels.stage
-            and coalesce(stage_visits.source_stage, '') = coalesce(labels.source_stage, '')
-),
-
 -- Another spelling of the same label is the same visit.
 changed as (
-    select * from labelled
-    qualify stage_order is distinct from lag(stage_order) over (partition by deal_number order by visit_number)
+    select * from pipeline_visits
+    where stage_order is distinct from previous_order
 ),
 
 followed as (

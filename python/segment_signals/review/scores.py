@@ -91,7 +91,7 @@ def _finding(model: pd.Series[Any], scores: pd.DataFrame, found: Mapping[Key, Ro
     if model["status"] != "trained":
         return f"{open_leads} by points alone. No model: {model['caveat']}"
     days = int(model["horizon_days"])
-    said = f"{open_leads}. The probability is that of reaching the stage {model['target']} within {days} days"
+    said = f"{open_leads}. The probability is that a lead {model['target']} within {days} days"
     against = sorted(set(scores["caveat"].dropna()))
     auc, points = found.get((MODEL, "roc_auc")), found.get((COMPOSITE, "roc_auc"))
     if auc is not None:
