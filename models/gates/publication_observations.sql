@@ -184,7 +184,10 @@ score_observations as (
     select
         'unreached_bands' as check_name,
         'composite' as subject,
-        case when count(lead_score_history.person_id) >= 100 then count(distinct score_bands.band) else 0 end as row_count,
+        case
+            when count(lead_score_history.person_id) >= 100 then count(distinct score_bands.band)
+            else 0
+        end as row_count,
         count(distinct score_bands.band) - count(distinct lead_score_history.composite_band) as defect_count,
         'routing bands are reached by no lead of the last twelve months' as detail
     from score_bands
