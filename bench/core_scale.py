@@ -25,7 +25,8 @@ LANDING = "operation.segment_signals.segment_signals-on-run-start-0"
 NOTES = """\
 Landing (the files read, checked and typed into the schema raw) is a step before staging and core and has its own row; both
 run in one dbt call, whose start and parsing are counted with staging and core. Models run two at a time, so that their
-seconds add up to more than the whole. The processor's seconds are those of the whole call."""
+seconds add up to more than the whole. The processor's seconds are those of the whole call, landing among them: other work
+on the machine makes them grow too, but far less than the others."""
 
 
 def timed(command: list[str]) -> tuple[float, float, float]:
@@ -104,7 +105,8 @@ def main() -> None:
         one, ten = small.get(name), large[name]
         shown = f"{one:,.1f} | {ten:,.1f} | {ten / one:.1f}" if one else f" | {ten:,.1f} | "
         lines.append(f"| {name} | {shown} |")
-    lines += ["", NOTES, "", *verdicts(small, large)]
+    load = f"Load of the machine in the last 15 minutes: {os.getloadavg()[2]:.1f} on {os.cpu_count()} cores, this one at most 2."
+    lines += ["", NOTES, load, "", *verdicts(small, large)]
     text = "\n".join(lines) + "\n"
     (PROJECT / "docs" / "core_scale.md").write_text(text, encoding="utf-8")
     print(text)
