@@ -272,7 +272,9 @@ def signals(connection: duckdb.DuckDBPyConnection, results: Mapping[str, Any]) -
 
 def measure(folder: Path) -> dict[str, Any]:
     """Wall and processor seconds of each step over `COUNT` opportunities; MB of the whole process as `peak MB`."""
-    connection = duckdb.connect(str(folder / "demo.duckdb"), config={"threads": 2, "memory_limit": MEMORY_LIMIT})
+    # As profiles.yml has it.
+    settings = {"threads": 2, "memory_limit": MEMORY_LIMIT, "allocator_flush_threshold": MEMORY_LIMIT}
+    connection = duckdb.connect(str(folder / "demo.duckdb"), config=settings)
     connection.execute("select setseed(0.42)")
     connection.execute(simulated(COUNT))
     connection.execute("checkpoint")
@@ -295,7 +297,42 @@ def measure(folder: Path) -> dict[str, Any]:
         name: connection.sql(f"select count(*) from core.{name}").fetchall()[0][0]
         for name in ("opportunities", "opportunity_history", "stage_visits", "activities")
     }
-    return {"rows": rows, "seconds": seconds, "peak MB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024}
+    return {
+        "rows": rows,
+        "seconds": seconds,
+        "signals": list(steps),
+        "peak MB": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+    }
+
+
+def report(measured: Mapping[str, Any]) -> str:
+    """What was measured, as the page of the documentation."""
+    rows, steps = measured["rows"], dict(measured["seconds"])
+    wall, cpu = steps.pop("everything")
+    gigabytes = measured["peak MB"] / 1024
+    # Marts run on both threads, signals on one.
+    alone = sum(steps[name][1] for name in measured["signals"])
+    verdict = "met" if wall <= ASKED_SECONDS and gigabytes <= ASKED_GIGABYTES else "not met"
+    ordered = sorted(steps.items(), key=lambda step: -step[1][1])
+    lines = [
+        "# The pipeline at scale",
+        "",
+        f"Written by `make bench`: every mart and signal of the pipeline, forecast included, over {COUNT:,} simulated",
+        f"opportunities of 24 months ({rows['opportunity_history']:,} changes, {rows['activities']:,} activities, "
+        f"{len(DIMENSIONS)} dimensions), on 2 threads with {MEMORY_LIMIT} for DuckDB.",
+        "One run on one machine. Where other work runs beside it both figures grow.",
+        "",
+        f"Asked: at most {ASKED_SECONDS} seconds and {ASKED_GIGABYTES} GB. Measured: {wall:,.0f} seconds "
+        f"({cpu:,.0f} processor seconds) and {gigabytes:,.1f} GB: {verdict}. Two idle cores that did",
+        f"nothing else could not take less than {(cpu - alone) / 2 + alone:,.0f} seconds for as many processor seconds, "
+        f"of which {alone:,.0f} are of signals, on one thread.",
+        "",
+        "| step | seconds | processor seconds |",
+        "|---|--:|--:|",
+        *(f"| {name} | {step[0]:,.2f} | {step[1]:,.2f} |" for name, step in ordered),
+        f"| everything | {wall:,.2f} | {cpu:,.2f} |",
+    ]
+    return "\n".join(lines) + "\n"
 
 
 def main() -> None:
@@ -314,26 +351,7 @@ def main() -> None:
         measured = json.loads(
             subprocess.run([sys.executable, __file__, folder], check=True, capture_output=True, text=True).stdout
         )
-    rows, steps = measured["rows"], dict(measured["seconds"])
-    wall, cpu = steps.pop("everything")
-    ordered = sorted(steps.items(), key=lambda step: -step[1][1])
-    lines = [
-        "# The pipeline at scale",
-        "",
-        f"Written by `make bench`: every mart and signal of the pipeline, forecast included, over {COUNT:,} simulated",
-        f"opportunities of 24 months ({rows['opportunity_history']:,} changes, {rows['activities']:,} activities, "
-        f"{len(DIMENSIONS)} dimensions), on 2 threads with {MEMORY_LIMIT} for DuckDB.",
-        "One run on one machine: where other work ran beside it, half the processor seconds are nearer to the truth.",
-        "",
-        f"Asked: at most {ASKED_SECONDS} seconds and {ASKED_GIGABYTES} GB. Measured: {wall:,.0f} seconds "
-        f"({cpu:,.0f} processor seconds) and {measured['peak MB'] / 1024:,.1f} GB.",
-        "",
-        "| step | seconds | processor seconds |",
-        "|---|--:|--:|",
-        *(f"| {name} | {step[0]:,.2f} | {step[1]:,.2f} |" for name, step in ordered),
-        f"| everything | {wall:,.2f} | {cpu:,.2f} |",
-    ]
-    text = "\n".join(lines) + "\n"
+    text = report(measured)
     (PROJECT / "docs" / "pipeline_scale.md").write_text(text, encoding="utf-8")
     print(text)
 

@@ -1,7 +1,9 @@
 """The procedure: refuse, split, fit champion and challenger, decide, calibrate, and test out of time."""
 
+import os
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from scipy.special import expit
@@ -29,6 +31,8 @@ from segment_signals.learning.splits import (
 from segment_signals.statistics.arrays import Bools, Floats, Integers
 
 RESAMPLES = 1000
+# With so many rows two thirds of the groups tell as much as four fifths: fewer folds, to train in a minute.
+MANY_ROWS, FOLDS_OF_MANY_ROWS = 50_000, 3
 # A prior's precision does not depend on the number of rows: so many settle it.
 PENALTY_ROWS = 20_000
 SMALLEST_PROBABILITY = 1e-9
@@ -164,6 +168,8 @@ def _in_time(rows: Examples, features: Sequence[Feature], target: Target, rules:
             "too_little_history",
             f"{days} score dates have outcomes: too few to train, wait {target.horizon_days} days and test later.",
         )
+    if len(rows) >= MANY_ROWS:
+        rules = replace(rules, folds=FOLDS_OF_MANY_ROWS)
     fold = fold_of(rows.group, rules.folds)
     for split in (early, late):
         for name, part in ((TRAINING, split.training), (CALIBRATION, split.calibration), (TEST, split.test)):
@@ -251,11 +257,17 @@ def _crossed(fit: Fit, rows: Examples, split: Split, fold: Integers, folds: int)
     """Log-odds (n,) of the rows to calibrate on and to test on, by learners of the earlier rows of the other groups."""
     asked = np.concatenate([split.calibration, split.test])
     found = np.full(len(rows), np.nan)
-    for at in range(folds):
+
+    def fill(at: int) -> None:
         own = asked[fold[asked] == at]
-        if len(own):
-            learner = fit(rows.take(split.earlier[fold[split.earlier] != at]))
-            found[own] = learner.log_odds(rows.take(own).columns)
+        # OpenMP counts its threads for each thread that calls it.
+        with threadpool_limits(1):
+            if len(own):
+                learner = fit(rows.take(split.earlier[fold[split.earlier] != at]))
+                found[own] = learner.log_odds(rows.take(own).columns)
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        list(pool.map(fill, range(folds)))
     return found
 
 

@@ -28,8 +28,8 @@ def warehouse(tmp_path_factory: pytest.TempPathFactory) -> Warehouse:
         ("changes", 0.1, 12),
         ("anomalies", 0.03, 8),
         ("velocity", 0.1, 5),
-        ("levers", 0.1, 2),
-        ("forecast", 0.05, 9),
+        pytest.param("levers", 0.1, 2, marks=pytest.mark.long),
+        pytest.param("forecast", 0.05, 9, marks=pytest.mark.long),
         ("scoring", 0.1, 15),
     ],
 )
