@@ -76,9 +76,12 @@ def main() -> None:
         "Written by `make bench`: simulated leads, one process, from Arrow columns as the marts give them. One run on one",
         "machine with two cores: where other work ran beside it, the processor seconds are nearer to the truth.",
         "",
-        "| step | seconds | processor seconds | at most |",
-        "|---|--:|--:|--:|",
-        *(f"| {what} | {seconds:.1f} | {used:.1f} | {limit} |" for what, seconds, used, limit in rows),
+        "| step | seconds | processor seconds | at most | |",
+        "|---|--:|--:|--:|---|",
+        *(
+            f"| {what} | {seconds:.1f} | {used:.1f} | {limit} | {'met' if seconds <= limit else 'not met'} |"
+            for what, seconds, used, limit in rows
+        ),
         "",
         f"Peak memory of the process: {peak:.1f} GB (at most 6).",
     ]

@@ -162,7 +162,7 @@ def _churn(warehouse: Warehouse, worlds: int) -> list[Target]:
     moved = Target(
         TOPIC, "month ends whose features an event after them moves", exact(_moved(warehouse)), upper=0, form=".0f"
     )
-    return [*(Target(TOPIC, what, mean(of), lower, upper, form=".3f") for what, of, lower, upper in told), moved]
+    return [*(Target(TOPIC, what, mean(of), lower, upper, form=".4f") for what, of, lower, upper in told), moved]
 
 
 def _landmarks(warehouse: Warehouse, seed: int, customers: int) -> Landmarks:

@@ -32,7 +32,9 @@ ALL = "all"
 MOST_SEGMENTS = 12
 SHARES = tuple(round(0.1 * step, 1) for step in range(1, 11))
 # What is told of a segment: enough to see whom a score serves badly.
-SEGMENT_METRICS = ("base_rate", "roc_auc", "log_loss", "brier", "ece", "ece_noise", "calibration_slope")
+SEGMENT_METRICS = (
+    *("base_rate", "roc_auc", "log_loss", "brier", "ece", "ece_noise", "calibration_slope", "calibration_in_the_large"),
+)
 
 
 @dataclass(frozen=True)

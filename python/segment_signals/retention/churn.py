@@ -227,6 +227,10 @@ def at_capacity(
         if total <= 0:
             continue
         value = float(parts[top].sum() / total)
+        if name == "revenue_captured_by_chance":
+            # What chance holds on average: it has no error of its own.
+            found.append(Metric(name, value, np.nan, np.nan, int((parts[bottom] > 0).sum())))
+            continue
         ratios = drawn[:, top] / np.where(drawn[:, bottom] > 0, drawn[:, bottom], np.nan)
         low, high = (float(limit) for limit in np.nanquantile(ratios, [0.025, 0.975]))
         found.append(Metric(name, value, min(low, value), max(high, value), int((parts[bottom] > 0).sum())))

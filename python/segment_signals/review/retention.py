@@ -53,6 +53,7 @@ QUALITY = (
     ("log_loss_skill", "Log loss below that of one rate for all", "share"),
     ("calibration_slope", "Calibration slope (1: risks come true)", "share"),
 )
+SIDES = ("value", "low", "high")
 RENEWALS = (
     "any month",
     "renewal within 60 days",
@@ -212,7 +213,9 @@ def _cohorts(facts: Facts, rows: Sequence[Row]) -> list[dict[str, Any]]:
         ]
         lines = _starts(rows, middle)
         if len(points) > 1:
-            last = points[-1]
+            # The headline is the last point that is reportable: the newest ages rest on the fewest customers.
+            sure = [at for row, at in zip(together, points, strict=True) if row["evidence"] == "reportable"]
+            last = (sure or points)[-1]
             label = f"{title} by months since the start, all cohorts: {words.percent(last[1])} % after {last[0]} months"
             said = (
                 f"{words.percent(last[1])}{NBSP}% after {last[0]} months "
@@ -370,14 +373,13 @@ def _risk(
     rows = []
     for name, label, kind in QUALITY:
         if name in measured and pd.notna(measured[name]["value"]):
-            values = [float(measured[name][side]) for side in ("value", "low", "high")]
+            values = [float(measured[name][side] if pd.notna(measured[name][side]) else "nan") for side in SIDES]
             told = [
                 words.percent(v) + f"{NBSP}%" if kind == "rate" else f"{v:.2f}".replace("-", words.MINUS)
                 for v in values
             ]
-            rows.append(
-                (label.format(share=share), told[0], f"{told[1]} to {told[2]}", words.count(measured[name]["n"]))
-            )
+            interval = f"{told[1]} to {told[2]}" if pd.notna(measured[name]["low"]) else ""
+            rows.append((label.format(share=share), told[0], interval, words.count(measured[name]["n"])))
     bands = []
     for band in ("high", "medium", "low"):
         own = risks[risks["risk_band"] == band]
@@ -421,6 +423,8 @@ def _strata(quality: pd.DataFrame) -> list[tuple[str, str, str, str]]:
         rate = values.get("base_rate")
         if rate is not None and pd.notna(rate["value"]):
             auc = values.get("roc_auc")
-            told = f"{auc['value']:.2f}" if auc is not None and pd.notna(auc["value"]) else ""
+            told = ""
+            if auc is not None and pd.notna(auc["value"]):
+                told = f"{auc['value']:.2f} ({auc['low']:.2f} to {auc['high']:.2f})"
             found.append((stratum, words.count(rate["n"]), words.percent(float(rate["value"])), told))
     return found

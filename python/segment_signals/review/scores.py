@@ -72,7 +72,7 @@ def view(tables: Mapping[str, pd.DataFrame]) -> dict[str, Any] | None:
     }
     return {
         "finding": _finding(model, scores, found, split),
-        "split": "of the last twelve months, as they were published" if split == "backtest" else "out of fold",
+        "split": _span(quality) if split == "backtest" else "out of fold",
         "decision": model["decision"] if isinstance(model["decision"], str) else "",
         "version": model["model_version"] if isinstance(model["model_version"], str) else None,
         "metrics": [_metric(name, label, found) for name, label in NAMES.items() if _has(name, found)],
@@ -83,6 +83,7 @@ def view(tables: Mapping[str, pd.DataFrame]) -> dict[str, Any] | None:
         "calibration": _calibration(found),
         "gains": _gains(found),
         "pql": _pql(found),
+        "won": _won(found),
     }
 
 
@@ -95,11 +96,31 @@ def _finding(model: pd.Series[Any], scores: pd.DataFrame, found: Mapping[Key, Ro
     against = sorted(set(scores["caveat"].dropna()))
     auc, points = found.get((MODEL, "roc_auc")), found.get((COMPOSITE, "roc_auc"))
     if auc is not None:
-        when = "In the last twelve months" if split == "backtest" else "Out of fold"
+        when = "At the score dates whose outcome is known" if split == "backtest" else "Out of fold"
         said += f". {when} it put a converting lead before another one in {words.percent(auc['value'])}% of pairs"
         if points is not None:
             said += f", the composite in {words.percent(points['value'])}%"
     return ". ".join([said, *(text.rstrip(".") for text in against)]) + "."
+
+
+def _won(found: Mapping[Key, Row]) -> str:
+    """Of which won deals the table of bands speaks."""
+    scored = found.get((MODEL, "won_deals_scored"))
+    if scored is None:
+        return ""
+    return (
+        f"Of the {words.count(scored['n'])} deals won in these months {_rate(scored)} % came from a lead that was open "
+        "and scored at a month end; the won deals of the table are those."
+    )
+
+
+def _span(quality: pd.DataFrame) -> str:
+    """The score dates that are judged."""
+    is_month = (quality["dimension"] == "score_month") & (quality["model_name"] == MODEL)
+    months = sorted(quality.loc[is_month & (quality["split"] == "backtest"), "segment"])
+    return (
+        f"scores of {months[0]} to {months[-1]}, as they were published" if months else "scores as they were published"
+    )
 
 
 def _has(metric: str, found: Mapping[Key, Row]) -> bool:

@@ -250,7 +250,9 @@ def _against(
         return "model_drifted", f"Tested out of time, the calibration slope is {slope:.2f} ({low:.2f} to {high:.2f})."
     told = quality.came_true(_test_metrics(model))
     if told is not None and not told[0]:
-        return "model_miscalibrated", told[1]
+        # What is tested is the procedure, one step earlier: it could not know the months it was tested on.
+        later = "That is of a model made the same way before those months; the one in force is calibrated on them."
+        return "model_miscalibrated", f"{told[1]} {later}"
     drift = drift_of(model, probability)
     if drift and drift[0].value > max(thresholds["model_maximum_psi"], drift[1].high):
         return (
