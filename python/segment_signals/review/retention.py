@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from markupsafe import Markup
 
@@ -373,12 +374,12 @@ def _risk(
     rows = []
     for name, label, kind in QUALITY:
         if name in measured and pd.notna(measured[name]["value"]):
-            values = [float(measured[name][side] if pd.notna(measured[name][side]) else "nan") for side in SIDES]
             told = [
-                words.percent(v) + f"{NBSP}%" if kind == "rate" else f"{v:.2f}".replace("-", words.MINUS)
-                for v in values
+                words.percent(value) + f"{NBSP}%" if kind == "rate" else f"{value:.2f}".replace("-", words.MINUS)
+                for value in (float(measured[name][side]) for side in SIDES)
+                if not np.isnan(value)
             ]
-            interval = f"{told[1]} to {told[2]}" if pd.notna(measured[name]["low"]) else ""
+            interval = " to ".join(told[1:])
             rows.append((label.format(share=share), told[0], interval, words.count(measured[name]["n"])))
     bands = []
     for band in ("high", "medium", "low"):

@@ -405,8 +405,8 @@ def test_the_page_says_once_and_plainly_that_there_is_no_list() -> None:
                 "segment": "all",
                 "metric": metric,
                 "value": 0.1,
-                "low": 0.05,
-                "high": 0.2,
+                "low": np.nan if metric == "revenue_captured_by_chance" else 0.05,
+                "high": np.nan if metric == "revenue_captured_by_chance" else 0.2,
                 "n": n,
             }
             for metric, n in measured.items()
@@ -418,7 +418,9 @@ def test_the_page_says_once_and_plainly_that_there_is_no_list() -> None:
     assert told["reasons"] == [("It has given notice already", "1")]
     labels = [row[0] for row in told["rows"]]
     assert any("10\N{NO-BREAK SPACE}% of them" in label for label in labels)
-    assert any("by chance" in label for label in labels)
+    by_chance = next(row for row in told["rows"] if "by chance" in row[0])
+    assert by_chance[2] == ""
+    assert all(row[2] for row in told["rows"] if row is not by_chance)
 
 
 def test_the_bridge_of_the_page_adds_up() -> None:
