@@ -30,8 +30,8 @@
     end
 {%- endmacro %}
 
-{#- The currency of an amount: its row's, else that of the mapping. A system in which no row names one has one currency,
-    and where the mapping is silent too it is taken for the reporting one. -#}
+{#- The currency of an amount: its row's, else that of the mapping. Where no row of the relation names one, it has one
+    currency, and where the mapping is silent too that is taken for the reporting one. -#}
 {% macro amount_currency(relation) -%}
     coalesce(
         {{ relation }}.currency,

@@ -185,7 +185,7 @@ score_observations as (
         'unreached_bands' as check_name,
         'composite' as subject,
         case
-            when count(lead_score_history.person_id) >= 100 then count(distinct score_bands.band)
+            when count(distinct lead_score_history.person_id) >= 100 then count(distinct score_bands.band)
             else 0
         end as row_count,
         count(distinct score_bands.band) - count(distinct lead_score_history.composite_band) as defect_count,

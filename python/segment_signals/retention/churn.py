@@ -117,8 +117,8 @@ def churn_models(
         definitions_hash: of the definitions in force.
 
     Returns:
-        Table of `MODELS_SCHEMA`, one row. A model whose log loss is not below the base rate's, or whose AUC may
-        be that of chance, is refused as `no_skill`.
+        Table of `MODELS_SCHEMA`, one row. Unless the intervals of its skill over the base rate and of its AUC over
+        chance lie above both, a model is refused as `no_skill`.
     """
     rules = replace(
         Rules.of(thresholds),

@@ -404,3 +404,14 @@ def test_the_page_of_the_demo_neither_advises_nor_shows_what_is_held_back(built:
     assert held_back
     assert all(name in told["retention"] for name in segments["shown"])
     assert not any(name in told["retention"] for name in held_back)
+
+
+def test_gates_tell_what_stripe_does_not_keep_and_that_every_band_is_reached(built: Build) -> None:
+    ((priced,),) = built.rows("select count(*) from core.subscriptions where source_mrr_amount is not null")
+    assert priced > 1000
+    assert built.rows(
+        "select check_name, status, defect_count from gates.gate_results "
+        "where check_name in ('amount_history', 'unreached_bands') order by check_name"
+    ) == [("amount_history", "flagged", priced), ("unreached_bands", "pass", 0)]
+    bands = built.rows("select distinct composite_band from signals.lead_score_history")
+    assert {band for (band,) in bands} == {"hot", "warm", "cool", "cold"}

@@ -65,6 +65,16 @@ def test_the_same_input_gives_the_same_release(good: Build, tmp_path: Path) -> N
     assert manifest == (good.releases / "current" / "manifest.json").read_text()
 
 
+def test_amounts_without_a_named_currency_are_in_the_reporting_one_and_flagged(good: Build) -> None:
+    assert good.rows("select sum(amount), count(*) filter (where is_assumed_currency) from core.opportunities") == [
+        (6000, 60)
+    ]
+    assert good.rows(
+        "select check_name, status, defect_count from gates.gate_results "
+        "where subject = 'opportunities.currency' order by check_name"
+    ) == [("assumed_currency", "flagged", 60), ("currency_coverage", "pass", 0)]
+
+
 def test_inputs_that_changed_after_they_were_read_are_not_published(good: Build) -> None:
     text = (good.folder / "deals.csv").read_text()
     (good.folder / "deals.csv").write_text(text + "LATE,Closed Won,2025-01-05,2025-02-01,100\n")

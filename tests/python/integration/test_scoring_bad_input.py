@@ -55,6 +55,9 @@ def test_the_build_is_green_and_the_rows_say_why(tmp_path, count, every, reason)
         "select status from gates.gate_results where check_name = 'model_refused' and subject = 'lead_score'"
     )
     assert status == "flagged"
+    # Nobody is hot without a single touch; of fifty leads that is not said.
+    bands = "select status from gates.gate_results where check_name = 'unreached_bands'"
+    assert built.rows(bands) == [("flagged" if count > 100 else "insufficient_sample",)]
 
 
 def test_all_converted_leaves_no_open_lead_and_a_green_build(tmp_path):
