@@ -181,6 +181,15 @@ groups as (
         coalesce(joined_labels.leading_rank, record_labels.label) as leading_rank
     from record_labels
     left join joined_labels on record_labels.label = joined_labels.label
+),
+
+numbered as (
+    select
+        record_rank,
+        rule_order,
+        leading_rank,
+        row_number() over (partition by leading_rank order by record_rank) as record_number
+    from groups
 )
 
 select
@@ -188,62 +197,65 @@ select
     ranked.record_id as source_{{ entity }}_id,
     coalesce(leaders.record_id, ranked.record_id) as {{ entity }}_id,
     (
-        {{ entities | length }} * coalesce(groups.leading_rank, ranked.record_rank) + {{ entities.index(entity) }}
+        {{ entities | length }} * coalesce(numbered.leading_rank, ranked.record_rank) + {{ entities.index(entity) }}
     )::integer as {{ entity }}_number,
     case
-        when groups.leading_rank is null or groups.leading_rank = ranked.record_rank then 'own_record'
-        else case groups.rule_order
+        when numbered.leading_rank is null or numbered.leading_rank = ranked.record_rank then 'own_record'
+        else case numbered.rule_order
             when 1 then 'merged_record'
             when 2 then 'conversion'
             when 3 then 'cross_system_id'
             else '{{ value_rule }}'
         end
     end as match_rule,
-    row_number() over (
-        partition by coalesce(groups.leading_rank, ranked.record_rank) order by ranked.record_rank
-    ) as record_number
+    coalesce(numbered.record_number, 1) as record_number
 from ranked
-left join groups on ranked.record_rank = groups.record_rank
-left join ranked as leaders on groups.leading_rank = leaders.record_rank
+left join numbered on ranked.record_rank = numbered.record_rank
+left join ranked as leaders on numbered.leading_rank = leaders.record_rank
 {%- endmacro %}
 
-{#- One row per group of linked records: of each column the first filled value, in the order of the records, and the
-    aggregates (name: expression) over all of the group. `linked` holds entity_id, record_number and the columns, and
-    those of `group_columns`, which are the same in all records of a group.
-    Few groups have a third record: only there is a column aggregated, which costs most. -#}
-{% macro merged_records(linked, entity_key, columns, aggregates, group_columns=[]) -%}
+{#- One row per group of linked records: `own` columns are those of its first record, `columns` the first filled value in
+    the order of the records, `least` and `greatest` columns that of all records (of flags: all of them, any of them),
+    and how many they are. `linked` holds entity_id, record_number and the columns.
+    Few groups have a fourth record: only there columns are aggregated, which costs most. -#}
+{% macro merged_records(linked, entity_key, columns, own=[], least=[], greatest=[]) -%}
+    {%- set merges = [('coalesce', columns), ('least', least), ('greatest', greatest)] %}
     select
         first_records.entity_id as {{ entity_key }},
-        {%- for column in group_columns %}
+        {%- for column in own %}
         first_records.{{ column }},
         {%- endfor %}
-        {%- for column in columns %}
-        coalesce(first_records.{{ column }}, second_records.{{ column }}, later_records.{{ column }}) as {{ column }},
+        {%- for merge, merged_columns in merges %}
+        {%- for column in merged_columns %}
+        {{ merge }}(
+            first_records.{{ column }}, second_records.{{ column }}, third_records.{{ column }}, later_records.{{ column }}
+        ) as {{ column }},
         {%- endfor %}
-        {%- for name in aggregates %}
-        totals.{{ name }}{{ ',' if not loop.last }}
         {%- endfor %}
+        1
+        + (second_records.entity_id is not null)::integer
+        + (third_records.entity_id is not null)::integer
+        + coalesce(later_records.record_count, 0) as record_count
     from {{ linked }} as first_records
-    inner join (
-        select
-            entity_id,
-            {%- for name, expression in aggregates.items() %}
-            {{ expression }} as {{ name }}{{ ',' if not loop.last }}
-            {%- endfor %}
-        from {{ linked }}
-        group by entity_id
-    ) as totals on first_records.entity_id = totals.entity_id
     left join {{ linked }} as second_records
         on first_records.entity_id = second_records.entity_id and second_records.record_number = 2
+    left join {{ linked }} as third_records
+        on first_records.entity_id = third_records.entity_id and third_records.record_number = 3
     left join (
         select
             entity_id,
             {%- for column in columns %}
-            min_by({{ column }}, record_number) filter (where {{ column }} is not null) as {{ column }}
-            {{- ',' if not loop.last }}
+            min_by({{ column }}, record_number) filter (where {{ column }} is not null) as {{ column }},
             {%- endfor %}
+            {%- for column in least %}
+            min({{ column }}) as {{ column }},
+            {%- endfor %}
+            {%- for column in greatest %}
+            max({{ column }}) as {{ column }},
+            {%- endfor %}
+            count(*) as record_count
         from {{ linked }}
-        where record_number > 2
+        where record_number > 3
         group by entity_id
     ) as later_records on first_records.entity_id = later_records.entity_id
     where first_records.record_number = 1

@@ -15,9 +15,9 @@ run_context as (
 linked as (
     select
         links.account_number as entity_id,
-        links.account_id as linked_account_id,
         links.record_number,
-        records.*
+        records.*,
+        coalesce(records.is_deleted, false) as is_record_deleted
     from records
     inner join links on records.account_id = links.source_account_id
 ),
@@ -29,19 +29,15 @@ merged as (
         'account_number',
         ['parent_account_id', 'owner_id', 'domain', 'industry', 'country', 'region']
         + custom_columns('accounts') + ['employee_count', 'annual_revenue_amount'],
-        {
-            'record_count': 'count(*)',
-            'is_churned': 'bool_or(is_churned)',
-            'is_deleted': 'bool_and(coalesce(is_deleted, false))',
-            'created_at': 'min(created_at)',
-        },
-        ['linked_account_id'],
+        own=['account_id'],
+        least=['is_record_deleted', 'created_at'],
+        greatest=['is_churned'],
     ) }}
 ),
 
 flagged as (
     select
-        merged.linked_account_id as account_id,
+        merged.account_id,
         coalesce(parents.account_id, merged.parent_account_id) as parent_account_id,
         merged.owner_id,
         merged.domain,
@@ -56,7 +52,7 @@ flagged as (
         merged.annual_revenue_amount,
         merged.record_count,
         merged.is_churned,
-        merged.is_deleted,
+        merged.is_record_deleted as is_deleted,
         merged.parent_account_id is not null and parents.account_id is null as is_unknown_parent,
         coalesce(merged.created_at::date > run_context.as_of_date, false) as is_created_after_as_of,
         merged.created_at,

@@ -3,11 +3,11 @@
 {% set spine = var('spine') -%}
 {%- set person_stages = spine | reject('in', ['opportunity', 'won']) | list -%}
 {%- set keys = {
-    'accounts': ['account_number', 'entity_number'],
-    'people': ['person_number', 'entity_number'],
-    'opportunities': ['opportunity_number', 'entity_number'],
-    'owners': ['owner_id', 'entity_id'],
-    'products': ['product_id', 'entity_id'],
+    'accounts': ['dated.account_number', 'entity_number'],
+    'people': ['dated.person_number', 'entity_number'],
+    'opportunities': ['dated.opportunity_number', 'entity_number'],
+    'owners': ['opportunities.owner_id', 'entity_id'],
+    'products': ['opportunities.product_id', 'entity_id'],
 } -%}
 with
 
@@ -89,9 +89,16 @@ opportunity_dates as (
     group by stage_visits.entity_number
 ),
 
--- Contacts who never were leads start no journey.
+-- Contacts who never were leads start no journey. What follows joins numbers, flags and dates; keys come last.
 leads as (
-    select people.*
+    select
+        people.person_id,
+        people.person_number,
+        people.account_number,
+        people.opportunity_number,
+        people.opportunity_id is not null as names_opportunity,
+        people.created_at,
+        people.converted_at::date as converted_date
     from people
     left join person_dates on people.person_number = person_dates.entity_number
     where people.is_lead or person_dates.entity_number is not null
@@ -115,7 +122,7 @@ links as (
         leads.created_at
     from opportunities
     inner join leads on opportunities.person_number = leads.person_number
-    where leads.opportunity_id is null
+    where not leads.names_opportunity
 ),
 
 first_links as (
@@ -147,37 +154,27 @@ shared_links as (
 
 linked_people as (
     select
-        leads.person_id,
-        leads.account_id,
         leads.person_number,
         leads.account_number,
         shared_links.opportunity_number,
         shared_links.is_primary,
         shared_links.has_several_leads,
-        leads.converted_at::date as converted_date
+        leads.converted_date
     from leads
     left join shared_links on leads.person_number = shared_links.person_number
 ),
 
 joined as (
     select
-        coalesce(linked_people.person_id, opportunities.opportunity_id) as journey_id,
-        linked_people.person_id,
-        linked_people.converted_date,
-        opportunities.opportunity_id,
-        coalesce(opportunities.account_id, linked_people.account_id) as account_id,
-        opportunities.owner_id,
-        opportunities.product_id,
-        coalesce(opportunities.opportunity_type, 'new_business') as opportunity_type,
         linked_people.person_number,
         opportunities.opportunity_number,
         case
             when opportunities.account_id is null then linked_people.account_number else opportunities.account_number
         end as account_number,
-        opportunities.amount,
         coalesce(opportunities.is_closed_before_created, false) as is_closed_before_created,
         coalesce(linked_people.is_primary, true) as is_primary,
-        coalesce(linked_people.has_several_leads, false) as has_several_leads
+        coalesce(linked_people.has_several_leads, false) as has_several_leads,
+        linked_people.converted_date
     from linked_people
     full outer join opportunities on linked_people.opportunity_number = opportunities.opportunity_number
 ),
@@ -208,7 +205,7 @@ observed as (
             )
         end as observed_won_date,
         case
-            when joined.opportunity_id is null and person_dates.last_ended_date >= person_dates.last_spine_date
+            when joined.opportunity_number is null and person_dates.last_ended_date >= person_dates.last_spine_date
                 then person_dates.last_ended_date
             when opportunity_dates.opportunity_date is null then null
             when opportunity_dates.last_ended_date <= opportunity_dates.last_won_date then null
@@ -293,6 +290,7 @@ segmented as (
         {%- if not loop.last %},{% endif %}
         {%- endfor %}
     from dated
+    left join opportunities on dated.opportunity_number = opportunities.opportunity_number
     -- Named in every place, for as a common table the engine would copy it.
     {%- for dimension, attributes in var('dimensions').items() %}
     {%- for attribute in attributes %}
@@ -301,7 +299,7 @@ segmented as (
             {{ dimension }}_{{ loop.index }}.dimension = '{{ dimension }}'
             and {{ dimension }}_{{ loop.index }}.attribute = '{{ attribute }}'
             {%- set ours, theirs = keys[attribute.split('.')[0]] %}
-            and dated.{{ ours }} = {{ dimension }}_{{ loop.index }}.{{ theirs }}
+            and {{ ours }} = {{ dimension }}_{{ loop.index }}.{{ theirs }}
             and dated.{{ dimension }}_known_date >= {{ dimension }}_{{ loop.index }}.valid_from
             and dated.{{ dimension }}_known_date < {{ dimension }}_{{ loop.index }}.valid_to
     {%- endfor %}
@@ -309,23 +307,25 @@ segmented as (
 )
 
 select
-    journey_id,
-    person_id,
-    opportunity_id,
-    account_id,
-    owner_id,
-    product_id,
-    opportunity_type,
+    coalesce(people.person_id, opportunities.opportunity_id) as journey_id,
+    people.person_id,
+    opportunities.opportunity_id,
+    coalesce(opportunities.account_id, people.account_id) as account_id,
+    opportunities.owner_id,
+    opportunities.product_id,
+    coalesce(opportunities.opportunity_type, 'new_business') as opportunity_type,
     {%- for dimension in var('dimensions') %}
-    {{ dimension }},
+    segmented.{{ dimension }},
     {%- endfor %}
-    amount,
-    is_primary,
-    is_recycled,
-    is_reopened,
-    has_moved_back,
-    has_several_leads,
-    person_id is null as is_without_lead,
+    segmented.person_number,
+    segmented.opportunity_number,
+    opportunities.amount,
+    segmented.is_primary,
+    segmented.is_recycled,
+    segmented.is_reopened,
+    segmented.has_moved_back,
+    segmented.has_several_leads,
+    segmented.person_number is null as is_without_lead,
     ({% for stage in spine -%}
     coalesce(observed_{{ stage }}_date is null and {{ stage }}_date is not null, false){{ ' or ' if not loop.last }}
     {%- endfor %}) as has_skipped_stage,
@@ -333,7 +333,7 @@ select
     {%- if stage == 'opportunity' %}
     -- A deal closed before it was created has an outcome, but no time that could be measured.
     {%- endif %}
-    {{ 'is_closed_before_created or' if stage == 'opportunity' }}
+    {{ 'segmented.is_closed_before_created or' if stage == 'opportunity' }}
     coalesce(observed_{{ stage }}_date is null or observed_{{ stage }}_date > {{ stage }}_date, false)
     and {{ stage }}_date is not null as is_{{ stage }}_imputed,
     {%- endfor %}
@@ -344,3 +344,5 @@ select
     lost_date,
     pql_date
 from segmented
+left join people on segmented.person_number = people.person_number
+left join opportunities on segmented.opportunity_number = opportunities.opportunity_number

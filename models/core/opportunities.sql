@@ -44,24 +44,25 @@ run_context as (
 linked as (
     select
         links.opportunity_number as entity_id,
-        links.opportunity_id as linked_opportunity_id,
         links.record_number,
-        records.*
+        records.*,
+        coalesce(records.is_deleted, false) as is_record_deleted
     from records
     inner join links on records.opportunity_id = links.source_opportunity_id
 ),
 
 -- One deal of several records: each attribute is the first filled one, of the source named first.
 merged as (
-    {{ merged_records('linked', 'opportunity_number', [
-        'account_id', 'person_id', 'owner_id', 'product_id', 'campaign_id', 'pipeline', 'source_stage',
-        'source_opportunity_type', 'lead_source', 'loss_reason', 'competitor', 'forecast_category', 'currency',
-    ] + custom_columns('opportunities') + ['source_amount', 'probability', 'is_closed', 'is_won', 'close_date'], {
-        'record_count': 'count(*)',
-        'is_deleted': 'bool_and(coalesce(is_deleted, false))',
-        'created_at': 'min(created_at)',
-        'closed_at': 'min(closed_at)',
-    }, ['linked_opportunity_id']) }}
+    {{ merged_records(
+        'linked',
+        'opportunity_number',
+        [
+            'account_id', 'person_id', 'owner_id', 'product_id', 'campaign_id', 'pipeline', 'source_stage',
+            'source_opportunity_type', 'lead_source', 'loss_reason', 'competitor', 'forecast_category', 'currency',
+        ] + custom_columns('opportunities') + ['source_amount', 'probability', 'is_closed', 'is_won', 'close_date'],
+        own=['opportunity_id'],
+        least=['is_record_deleted', 'created_at', 'closed_at'],
+    ) }}
 ),
 
 resolved as (
@@ -132,7 +133,7 @@ fence as (
 
 flagged as (
     select
-        linked_opportunity_id as opportunity_id,
+        opportunity_id,
         linked_account_id as account_id,
         linked_person_id as person_id,
         owner_id,
@@ -159,7 +160,7 @@ flagged as (
         amount,
         probability,
         reporting_rate,
-        is_deleted,
+        is_record_deleted as is_deleted,
         is_missing_account,
         is_unknown_account,
         is_unknown_product,

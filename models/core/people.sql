@@ -40,26 +40,27 @@ run_context as (
 linked as (
     select
         links.person_number as entity_id,
-        links.person_id as linked_person_id,
         links.record_number,
-        records.*
+        records.*,
+        coalesce(records.is_deleted, false) as is_record_deleted,
+        case when records.is_lead and not records.is_deleted then records.created_at end as lead_created_at
     from records
     inner join links on records.person_id = links.source_person_id
 ),
 
 -- One person of several records: each attribute is the first filled one, of the source named first.
 merged as (
-    {{ merged_records('linked', 'person_number', [
-        'account_id', 'opportunity_id', 'owner_id', 'email_domain', 'title', 'persona', 'motion', 'lead_source',
-        'self_reported_source', 'country', 'region', 'industry', 'source_stage',
-    ] + custom_columns('people') + ['employee_count', 'has_budget', 'has_authority', 'has_need', 'has_timeline'], {
-        'record_count': 'count(*)',
-        'is_lead': 'bool_or(is_lead)',
-        'is_deleted': 'bool_and(coalesce(is_deleted, false))',
-        'lead_created_at': 'min(created_at) filter (where is_lead and not is_deleted)',
-        'created_at': 'min(created_at)',
-        'converted_at': 'min(converted_at)',
-    }, ['linked_person_id']) }}
+    {{ merged_records(
+        'linked',
+        'person_number',
+        [
+            'account_id', 'opportunity_id', 'owner_id', 'email_domain', 'title', 'persona', 'motion', 'lead_source',
+            'self_reported_source', 'country', 'region', 'industry', 'source_stage',
+        ] + custom_columns('people') + ['employee_count', 'has_budget', 'has_authority', 'has_need', 'has_timeline'],
+        own=['person_id'],
+        least=['is_record_deleted', 'lead_created_at', 'created_at', 'converted_at'],
+        greatest=['is_lead'],
+    ) }}
 ),
 
 -- The account of a company's domain, where only one account has it.
@@ -77,7 +78,7 @@ account_domains as (
 
 flagged as (
     select
-        merged.linked_person_id as person_id,
+        merged.person_id,
         coalesce(account_links.account_id, merged.account_id, account_domains.account_id) as account_id,
         case
             when merged.account_id is not null then 'named'
@@ -104,7 +105,7 @@ flagged as (
         merged.employee_count,
         merged.record_count,
         merged.is_lead,
-        merged.is_deleted,
+        merged.is_record_deleted as is_deleted,
         merged.has_budget,
         merged.has_authority,
         merged.has_need,

@@ -23,7 +23,6 @@ stage_labels as (
 )
 
 select
-    stage_history.source,
     stage_history.entity,
     case when links.entity_number is null then stage_history.entity_id end as unknown_entity_id,
     stage_labels.stage,

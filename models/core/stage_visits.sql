@@ -18,6 +18,7 @@ run_context as (
     select * from {{ ref('run_context') }}
 ),
 
+-- Changes are named in every place, for as a common table the engine would copy them.
 tracked as (
     select
         entity_number,
@@ -26,7 +27,7 @@ tracked as (
         bool_or(stage in ('won', 'lost')) as has_closed,
         bool_or(stage = 'sql') as has_sql
     from {{ ref('stage_changes') }}
-    where stage is not null and entered_at is not null and not is_unknown_record
+    where not is_unmapped_stage and not is_missing_date and not is_unknown_record
     group by entity_number
 ),
 
@@ -34,11 +35,9 @@ tracked as (
 person_creations as (
     select
         'lead' as stage,
-        null::string as source,
         null::string as source_stage,
         'created_at' as source_rule,
         people.person_number as entity_number,
-        false as is_deleted_stage,
         people.lead_created_at as entered_at
     from people
     left join tracked on people.person_number = tracked.entity_number
@@ -50,11 +49,9 @@ person_creations as (
 person_conversions as (
     select
         'sql' as stage,
-        null::string as source,
         null::string as source_stage,
         'converted_at' as source_rule,
         people.person_number as entity_number,
-        false as is_deleted_stage,
         people.converted_at as entered_at
     from people
     left join tracked on people.person_number = tracked.entity_number
@@ -64,11 +61,9 @@ person_conversions as (
 opportunity_creations as (
     select
         'opportunity' as stage,
-        null::string as source,
         null::string as source_stage,
         'created_at' as source_rule,
         opportunities.opportunity_number as entity_number,
-        false as is_deleted_stage,
         opportunities.created_at as entered_at
     from opportunities
     left join tracked on opportunities.opportunity_number = tracked.entity_number
@@ -82,7 +77,6 @@ opportunity_creations as (
 opportunity_closes as (
     select
         opportunities.current_stage as stage,
-        null::string as source,
         opportunities.source_stage,
         case
             when opportunities.is_closed_before_created then 'created_at'
@@ -90,7 +84,6 @@ opportunity_closes as (
             else 'closed_at'
         end as source_rule,
         opportunities.opportunity_number as entity_number,
-        false as is_deleted_stage,
         case
             when opportunities.is_closed_before_created then opportunities.created_at
             else coalesce(opportunities.closed_at, opportunities.close_date::timestamp)
@@ -103,18 +96,7 @@ opportunity_closes as (
         and coalesce(opportunities.closed_at, opportunities.close_date::timestamp) is not null
 ),
 
-unioned as (
-    select
-        stage,
-        source,
-        source_stage,
-        source_rule,
-        entity_number,
-        is_deleted_stage,
-        entered_at
-    from {{ ref('stage_changes') }}
-    where stage is not null and entered_at is not null and not is_unknown_record
-    union all
+untracked as (
     select * from person_creations
     union all
     select * from person_conversions
@@ -124,41 +106,71 @@ unioned as (
     select * from opportunity_closes
 ),
 
+said as (
+    select
+        stage,
+        source_order,
+        source_stage,
+        source_rule,
+        is_deleted_stage
+    from {{ ref('stage_changes') }}
+    where not is_unmapped_stage and not is_missing_date and not is_unknown_record
+    group by stage, source_order, source_stage, source_rule, is_deleted_stage
+    union
+    select
+        stage,
+        null::integer as source_order,
+        source_stage,
+        source_rule,
+        false as is_deleted_stage
+    from untracked
+    group by stage, source_stage, source_rule
+),
+
 -- What changes say, few texts of many rows: as numbers, in the order in which those of one moment count, they sort and
 -- compare many times faster.
 labels as (
     select
-        unioned.stage,
-        unioned.source,
-        unioned.source_stage,
-        unioned.source_rule,
-        unioned.is_deleted_stage,
+        said.*,
         row_number() over (
             order by
-                min(lifecycle_stages.stage_order), unioned.source_rule, unioned.source_stage nulls last,
-                unioned.source nulls last, unioned.stage, unioned.is_deleted_stage
+                lifecycle_stages.stage_order, said.source_rule, said.source_stage nulls last,
+                said.source_order nulls last, said.stage, said.is_deleted_stage
         )::integer as label_number
-    from unioned
-    inner join lifecycle_stages on unioned.stage = lifecycle_stages.stage
-    group by
-        unioned.stage, unioned.source, unioned.source_stage, unioned.source_rule, unioned.is_deleted_stage
+    from said
+    inner join lifecycle_stages on said.stage = lifecycle_stages.stage
 ),
 
+-- Changes meet their labels before they are put together: the engine compares the stored texts by their dictionary.
 numbered as (
     select
-        unioned.entity_number,
+        stage_changes.entity_number,
         labels.label_number,
-        unioned.entered_at
-    from unioned
+        stage_changes.entered_at
+    from {{ ref('stage_changes') }} as stage_changes
     inner join labels
         on
-            unioned.stage = labels.stage
-            and unioned.source_rule = labels.source_rule
-            and unioned.source is not distinct from labels.source
-            and unioned.source_stage is not distinct from labels.source_stage
-            and unioned.is_deleted_stage = labels.is_deleted_stage
+            stage_changes.stage = labels.stage
+            and stage_changes.source_order = labels.source_order
+            and stage_changes.source_stage is not distinct from labels.source_stage
+            and stage_changes.source_rule = labels.source_rule
+            and stage_changes.is_deleted_stage = labels.is_deleted_stage
     cross join run_context
-    where unioned.entered_at::date <= run_context.as_of_date
+    where not stage_changes.is_unknown_record and stage_changes.entered_at::date <= run_context.as_of_date
+    union all
+    select
+        untracked.entity_number,
+        labels.label_number,
+        untracked.entered_at
+    from untracked
+    inner join labels
+        on
+            untracked.stage = labels.stage
+            and labels.source_order is null
+            and untracked.source_stage is not distinct from labels.source_stage
+            and untracked.source_rule = labels.source_rule
+    cross join run_context
+    where untracked.entered_at::date <= run_context.as_of_date
 ),
 
 ordered as (
@@ -182,7 +194,7 @@ repeated as (
                 labels.source_stage is not null
                 and previous_labels.source_stage is not null
                 and labels.stage = previous_labels.stage
-                and labels.source is distinct from previous_labels.source
+                and labels.source_order is distinct from previous_labels.source_order
             )
 ),
 
@@ -214,29 +226,23 @@ visits as (
 entities as (
     select
         'person' as entity,
-        person_id as entity_id,
         person_number as entity_number
     from people
     union all
     select
         'opportunity' as entity,
-        opportunity_id as entity_id,
         opportunity_number as entity_number
     from opportunities
 )
 
 select
     entities.entity,
-    entities.entity_id,
     labels.stage,
-    labels.source,
     labels.source_stage,
     labels.source_rule,
     visits.entity_number,
     visits.visit_number,
     labels.is_deleted_stage,
-    visits.entered_at,
-    visits.exited_at,
     visits.entered_at::date as entered_date,
     visits.exited_at::date as exited_date
 from visits

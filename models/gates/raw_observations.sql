@@ -439,7 +439,7 @@ completeness_observations as (
 ),
 
 funnel_people as (
-    select distinct stage_visits.entity_id as person_id
+    select distinct stage_visits.entity_number as person_number
     from stage_visits
     inner join lifecycle_stages on stage_visits.stage = lifecycle_stages.stage
     where stage_visits.entity = 'person' and lifecycle_stages.kind <> 'outside'
@@ -542,8 +542,8 @@ conserved as (
         (
             select count(*)
             from people
-            left join funnel_people on people.person_id = funnel_people.person_id
-            where not people.is_disqualified and (people.is_lead or funnel_people.person_id is not null)
+            left join funnel_people on people.person_number = funnel_people.person_number
+            where not people.is_disqualified and (people.is_lead or funnel_people.person_number is not null)
         )
         + (select count(*) filter (where not is_disqualified) from opportunities) as rows_in,
         (select count(person_id) + count(distinct opportunity_id) from journeys) as rows_out
@@ -664,7 +664,7 @@ latest_record as (
             max(stage_visits.entered_date),
             case when run_context.latest_stamp_date <= run_context.as_of_date then run_context.latest_stamp_date end
         ) as latest_date,
-        count(stage_visits.entity_id) as row_count
+        count(stage_visits.entity_number) as row_count
     from run_context
     left join stage_visits on run_context.as_of_date >= stage_visits.entered_date
     group by run_context.as_of_date, run_context.latest_stamp_date

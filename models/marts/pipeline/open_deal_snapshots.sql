@@ -44,6 +44,7 @@ telling_tier as (
 deals as (
     select
         journeys.opportunity_id,
+        journeys.opportunity_number,
         journeys.opportunity_date,
         coalesce(journeys.won_date, journeys.lost_date) as closed_date,
         case
@@ -61,14 +62,14 @@ deals as (
         opportunities.amount as current_amount,
         opportunities.probability as current_probability
     from journeys
-    inner join opportunities on journeys.opportunity_id = opportunities.opportunity_id
+    inner join opportunities on journeys.opportunity_number = opportunities.opportunity_number
     cross join telling_tier
 ),
 
 -- A deal that was reopened has several outcomes: the one that counts is the next after the visit.
 visits as (
     select
-        stage_visits.entity_id as opportunity_id,
+        stage_visits.entity_number as opportunity_number,
         coalesce(stage_visits.source_stage, 'opportunity') as stage_label,
         stage_visits.entered_date,
         stage_visits.exited_date,
@@ -80,7 +81,7 @@ visits as (
     from stage_visits
     inner join lifecycle_stages on stage_visits.stage = lifecycle_stages.stage
     window later as (
-        partition by stage_visits.entity_id
+        partition by stage_visits.entity_number
         order by stage_visits.entered_date, stage_visits.exited_date nulls last
         rows between 1 following and unbounded following
     )
@@ -110,7 +111,7 @@ open_deals as (
         coalesce(open_visits.next_outcome, deals.last_outcome) as outcome,
         deals.*
     from open_visits
-    inner join deals on open_visits.opportunity_id = deals.opportunity_id
+    inner join deals on open_visits.opportunity_number = deals.opportunity_number
     inner join snapshots
         on
             open_visits.entered_date <= snapshots.snapshot_date

@@ -18,6 +18,7 @@ segment_codes as (
 select
     row_number() over (order by journeys.opportunity_id)::integer as deal_number,
     journeys.opportunity_id,
+    journeys.opportunity_number,
     journeys.opportunity_type,
     {%- for dimension in var('dimensions') %}
     {{ dimension }}_codes.segment_code as {{ dimension }},
@@ -26,7 +27,7 @@ select
     opportunities.close_date,
     opportunities.current_stage
 from journeys
-inner join opportunities on journeys.opportunity_id = opportunities.opportunity_id
+inner join opportunities on journeys.opportunity_number = opportunities.opportunity_number
 {%- for dimension in var('dimensions') %}
 left join segment_codes as {{ dimension }}_codes
     on {{ dimension }}_codes.dimension = '{{ dimension }}' and journeys.{{ dimension }} = {{ dimension }}_codes.segment

@@ -57,7 +57,7 @@ labelled as (
         labels.state,
         stage_visits.entered_date
     from stage_visits
-    inner join pipeline_deals on stage_visits.entity_id = pipeline_deals.opportunity_id
+    inner join pipeline_deals on stage_visits.entity_number = pipeline_deals.opportunity_number
     inner join labels
         on
             stage_visits.stage = labels.stage

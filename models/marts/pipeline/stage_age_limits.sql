@@ -15,11 +15,11 @@ lifecycle_stages as (
 
 journeys as (
     select
-        opportunity_id,
+        opportunity_number,
         opportunity_type,
         {{ dimension or "'all'" }} as segment
     from {{ ref('journeys') }}
-    where is_primary and opportunity_id is not null and won_date is not null
+    where is_primary and opportunity_number is not null and won_date is not null
 ),
 
 quantiles as (
@@ -37,7 +37,7 @@ durations as (
         count(*) as visit_count
     from stage_visits
     inner join lifecycle_stages on stage_visits.stage = lifecycle_stages.stage
-    inner join journeys on stage_visits.entity_id = journeys.opportunity_id
+    inner join journeys on stage_visits.entity_number = journeys.opportunity_number
     group by all
 ),
 

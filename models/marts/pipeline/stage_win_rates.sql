@@ -16,7 +16,7 @@ thresholds as (
 
 closed as (
     select
-        opportunity_id,
+        opportunity_number,
         won_date is not null as is_won
     from journeys
     where won_date is not null or lost_date is not null
@@ -31,7 +31,7 @@ overall as (
 
 visited as (
     select distinct
-        entity_id as opportunity_id,
+        entity_number as opportunity_number,
         lower(source_stage) as source_stage
     from stage_visits
 ),
@@ -39,10 +39,10 @@ visited as (
 stages as (
     select
         visited.source_stage,
-        count(closed.opportunity_id) as closed_count,
-        count(closed.opportunity_id) filter (where closed.is_won) as won_count
+        count(closed.opportunity_number) as closed_count,
+        count(closed.opportunity_number) filter (where closed.is_won) as won_count
     from visited
-    left join closed on visited.opportunity_id = closed.opportunity_id
+    left join closed on visited.opportunity_number = closed.opportunity_number
     group by visited.source_stage
 ),
 

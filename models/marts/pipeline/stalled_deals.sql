@@ -76,7 +76,7 @@ thresholds as (
 
 last_visits as (
     select
-        stage_visits.entity_id as opportunity_id,
+        stage_visits.entity_number as opportunity_number,
         max_by(
             lifecycle_stages.kind = 'end' or lifecycle_stages.stage_order >= won.stage_order, visit_number
         ) as is_closed,
@@ -88,7 +88,7 @@ last_visits as (
     from stage_visits
     inner join lifecycle_stages on stage_visits.stage = lifecycle_stages.stage
     left join lifecycle_stages as won on won.stage = 'won'
-    group by stage_visits.entity_id
+    group by stage_visits.entity_number
 ),
 
 -- A deal without any date is open if its record says so; how long it has been is not known.
@@ -98,7 +98,7 @@ open_deals as (
         last_visits.stage_key,
         last_visits.entered_date
     from opportunities
-    left join last_visits on opportunities.opportunity_id = last_visits.opportunity_id
+    left join last_visits on opportunities.opportunity_number = last_visits.opportunity_number
     where not coalesce(last_visits.is_closed, opportunities.current_stage in ('won', 'lost'))
 ),
 

@@ -28,7 +28,7 @@ merged as (
         'lead_records',
         'person_id',
         ['named_account_id', 'email_domain', 'first_title'] + (lead_attribute_kinds() | list),
-        {'lead_date': 'max(lead_date)'},
+        greatest=['lead_date'],
     ) }}
 ),
 

@@ -42,22 +42,22 @@ dates as (
 -- At the end of a day on which a lead ended it is closed, whatever else happened on that day.
 days as (
     select
-        stage_visits.entity_id as person_id,
+        stage_visits.entity_number as person_number,
         stage_visits.entered_date,
         bool_or(lifecycle_stages.kind = 'end') as is_ended
     from stage_visits
     inner join lifecycle_stages on stage_visits.stage = lifecycle_stages.stage
     where lifecycle_stages.kind <> 'outside'
-    group by stage_visits.entity_id, stage_visits.entered_date
+    group by stage_visits.entity_number, stage_visits.entered_date
 ),
 
 spans as (
     select
-        person_id,
+        person_number,
         is_ended,
         entered_date as from_date,
         coalesce(
-            lead(entered_date) over (partition by person_id order by entered_date), date '9999-12-31'
+            lead(entered_date) over (partition by person_number order by entered_date), date '9999-12-31'
         ) as to_date
     from days
 ),
@@ -88,7 +88,7 @@ dated as (
     cross join run_context
     inner join spans
         on calendar.snapshot_date >= spans.from_date and calendar.snapshot_date < spans.to_date
-    inner join journeys on spans.person_id = journeys.person_id
+    inner join journeys on spans.person_number = journeys.person_number
     where
         not spans.is_ended
         and journeys.lead_date <= calendar.snapshot_date

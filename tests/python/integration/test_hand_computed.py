@@ -190,8 +190,9 @@ def test_a_lead_that_joins_an_open_deal_keeps_its_own_dates(built: Build) -> Non
 def test_the_same_stage_again_is_the_same_visit(built: Build) -> None:
     # Prospecting comes three times in the history of O1, lost and re-opened make the other visits.
     assert built.rows(
-        "select source_stage, entered_date, exited_date from core.stage_visits "
-        "where entity_id = 'O1' and entity = 'opportunity' order by visit_number"
+        "select visits.source_stage, visits.entered_date, visits.exited_date from core.stage_visits as visits "
+        "inner join core.opportunities on visits.entity_number = opportunities.opportunity_number "
+        "where opportunities.opportunity_id = 'O1' order by visits.visit_number"
     ) == [
         ("Prospecting", date(2025, 1, 20), date(2025, 2, 1)),
         ("Closed Lost", date(2025, 2, 1), date(2025, 2, 10)),
