@@ -100,7 +100,7 @@ steps as (
     where coalesce(won_date, lost_date) is not null
 )
 select
-    opportunity_id, source, source_stage, stage, forecast_category, amount,
+    right(opportunity_id, 11)::integer as opportunity_number, source, source_stage, stage, forecast_category, amount,
     lag(amount) over changes as previous_amount,
     probability,
     row_number() over changes as change_number,
@@ -114,7 +114,7 @@ window changes as (partition by opportunity_id order by change_number);
 create or replace table core.stage_visits as
 select
     'opportunity' as entity,
-    opportunity_id as entity_id,
+    'salesforce:0065Y' || lpad(opportunity_number::varchar, 11, '0') as entity_id,
     stage,
     source,
     source_stage,
@@ -131,17 +131,20 @@ create or replace table core.opportunities as
 with
 latest as (
     select
-        opportunity_id,
+        opportunity_number,
         max_by(source_stage, change_number) as source_stage,
         max_by(stage, change_number) as stage,
         max_by(close_date, change_number) as close_date,
         max_by(probability, change_number) as probability
     from core.opportunity_history
-    group by opportunity_id
+    group by opportunity_number
 )
 select
     opportunity_id,
     account_id,
+    latest.opportunity_number,
+    right(account_id, 11)::integer as account_number,
+    false as is_unknown_account,
     owner_id,
     product_id,
     opportunity_type,
@@ -159,12 +162,12 @@ select
     coalesce(won_date, lost_date)::timestamp as closed_at,
     latest.close_date
 from core.journeys
-inner join latest using (opportunity_id);
+inner join latest on right(opportunity_id, 11)::integer = latest.opportunity_number;
 
 create or replace table core.opportunity_people as
 select
-    opportunity_id,
-    'P' || (hash(opportunity_id) % 100000 + number) as person_id,
+    right(opportunity_id, 11)::integer as opportunity_number,
+    (hash(opportunity_id) % 100000 + number)::integer as person_number,
     ['Economic Buyer', 'Evaluator', 'Influencer'][1 + number] as role,
     number = 0 as is_primary
 from core.journeys
@@ -173,9 +176,9 @@ where number <= hash(opportunity_id) % 3;
 
 create or replace table core.activities as
 select
-    'T' || number || opportunity_id as activity_id,
-    case when hash(opportunity_id) % 2 = 0 then opportunity_id end as opportunity_id,
-    account_id,
+    null::varchar as unknown_account_id,
+    case when hash(opportunity_id) % 2 = 0 then right(opportunity_id, 11)::integer end as opportunity_number,
+    right(account_id, 11)::integer as account_number,
     true as is_completed,
     false as is_disqualified,
     opportunity_date + (10 * number)::integer as occurred_date

@@ -155,13 +155,14 @@ def tables(draws: np.random.Generator, deals: Deals, as_of: int) -> dict[str, pa
     opportunities = pa.table(
         {
             "opportunity_id": key,
+            "opportunity_number": pa.array(known, pa.int32()),
             "amount": amount,
             "probability": changes["probability"][last],
         }
     )
     history = pa.table(
         {
-            "opportunity_id": key[changes["row"]],
+            "opportunity_number": pa.array(known[changes["row"]], pa.int32()),
             "amount": changes["amount"],
             "probability": changes["probability"],
             "change_number": changes["number"],

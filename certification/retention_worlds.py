@@ -192,12 +192,14 @@ EMPTY = {
     "is_out_of_scale boolean",
     "payments": "account_id varchar, due_date date, paid_date date, status varchar, source_amount decimal(18, 2), "
     "is_disqualified boolean, is_refund boolean",
-    "activities": "account_id varchar, occurred_date date, is_disqualified boolean, is_completed boolean",
+    "accounts": "account_id varchar, account_number integer",
+    "activities": "unknown_account_id varchar, account_number integer, occurred_date date, is_disqualified boolean, "
+    "is_completed boolean",
     "churn_events": "account_id varchar, churn_date date, is_reactivation boolean, is_disqualified boolean, "
     "is_missing_account boolean",
     "campaign_spend": "channel varchar, spend_amount decimal(18, 2), spend_date date, is_disqualified boolean, "
     "is_negative_amount boolean",
-    "segment_memberships": "dimension varchar, attribute varchar, entity_id varchar, segment varchar, "
+    "segment_memberships": "dimension varchar, attribute varchar, entity_number integer, segment varchar, "
     "valid_from date, valid_to date",
 }
 

@@ -5,12 +5,15 @@ history as (
 ),
 
 links as (
-    select * from {{ ref('opportunity_links') }}
+    select
+        source_opportunity_id,
+        opportunity_number,
+        record_number
+    from {{ ref('opportunity_links') }}
 ),
 
 opportunities as (
     select
-        opportunity_id,
         opportunity_number,
         reporting_rate
     from {{ ref('opportunities') }}
@@ -26,7 +29,7 @@ run_context as (
     select * from {{ ref('run_context') }}
 ),
 
--- What happened after the as-of date has not happened yet.
+-- What happened after the as-of date has not happened yet. Staging tells each state of a record once.
 happened as (
     select
         links.opportunity_number,
@@ -44,38 +47,51 @@ happened as (
     where history.changed_at::date <= run_context.as_of_date
 ),
 
+distinct_labels as (
+    select distinct
+        source,
+        source_stage,
+        forecast_category
+    from happened
+),
+
 -- Few texts of many rows: as numbers they sort and compare many times faster.
 labels as (
     select
-        happened.source,
-        happened.source_stage,
-        happened.forecast_category,
+        distinct_labels.source,
+        distinct_labels.source_stage,
+        distinct_labels.forecast_category,
         min(stage_labels.stage) as stage,
-        dense_rank() over (order by happened.source_stage nulls first)::integer as stage_rank,
+        dense_rank() over (order by distinct_labels.source_stage nulls first)::integer as stage_rank,
         row_number() over (
-            order by happened.forecast_category nulls first, happened.source, happened.source_stage nulls first
+            order by
+                distinct_labels.forecast_category nulls first,
+                distinct_labels.source,
+                distinct_labels.source_stage nulls first
         )::integer as label_number
-    from happened
-    left join stage_labels on lower(happened.source_stage) = stage_labels.source_label
-    group by happened.source, happened.source_stage, happened.forecast_category
+    from distinct_labels
+    left join stage_labels on lower(distinct_labels.source_stage) = stage_labels.source_label
+    group by distinct_labels.source, distinct_labels.source_stage, distinct_labels.forecast_category
 ),
 
 -- Two systems that tell of one deal disagree about its amounts and plans, and so do two records of one system: the
 -- history is that of the record which is believed first.
 believed as (
     select
-        opportunity_number,
-        min(record_number) as record_number
+        happened.opportunity_number,
+        min(happened.record_number) as record_number,
+        max(opportunities.reporting_rate) as reporting_rate
     from happened
-    group by opportunity_number
+    inner join opportunities on happened.opportunity_number = opportunities.opportunity_number
+    group by happened.opportunity_number
 ),
 
 converted as (
-    select distinct
+    select
         happened.opportunity_number,
         labels.stage_rank,
         labels.label_number,
-        (happened.source_amount * opportunities.reporting_rate)::decimal(18, 2) as amount,
+        (happened.source_amount * believed.reporting_rate)::decimal(18, 2) as amount,
         happened.probability,
         happened.close_date,
         happened.changed_at
@@ -84,7 +100,6 @@ converted as (
         on
             happened.opportunity_number = believed.opportunity_number
             and happened.record_number = believed.record_number
-    inner join opportunities on happened.opportunity_number = opportunities.opportunity_number
     inner join labels
         on
             happened.source = labels.source
@@ -108,7 +123,6 @@ ordered as (
 )
 
 select
-    opportunities.opportunity_id,
     labels.source,
     labels.source_stage,
     labels.stage,
@@ -124,4 +138,3 @@ select
     ordered.next_changed_at
 from ordered
 inner join labels on ordered.label_number = labels.label_number
-inner join opportunities on ordered.opportunity_number = opportunities.opportunity_number

@@ -4,12 +4,18 @@ product_usage as (
     {{ union_sources('product_usage') }}
 ),
 
-person_links as (
-    select * from {{ ref('person_links') }}
+account_links as (
+    select
+        source_account_id,
+        account_id
+    from {{ ref('account_links') }}
 ),
 
-account_links as (
-    select * from {{ ref('account_links') }}
+person_links as (
+    select
+        source_person_id,
+        person_number
+    from {{ ref('person_links') }}
 ),
 
 people as (
@@ -63,14 +69,15 @@ linked as (
     select
         usage_rows.source,
         coalesce(account_links.account_id, people.account_id, usage_rows.account_id) as account_id,
-        person_links.person_id,
+        person_links.person_number,
         usage_rows.subscription_id,
         usage_rows.feature,
         usage_rows.usage_count,
         usage_rows.active_user_count,
         usage_rows.account_id is not null and account_links.account_id is null
-        or usage_rows.person_id is not null and person_links.person_id is null as is_unknown_reference,
-        coalesce(account_links.account_id, people.account_id, usage_rows.account_id) is null as is_missing_account,
+        or usage_rows.person_id is not null and person_links.person_number is null as is_unknown_reference,
+        coalesce(account_links.account_id, people.account_id, usage_rows.account_id) is null
+            as is_missing_account,
         usage_rows.is_duplicate_id,
         coalesce(usage_rows.usage_date < subscriptions.started_date, false) as is_before_subscription,
         coalesce(usage_rows.usage_date > subscriptions.ended_date, false) as is_after_subscription,

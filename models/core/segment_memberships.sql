@@ -1,7 +1,7 @@
 {%- set keys = {
-    'accounts': ['account_id', 'account_number'],
-    'people': ['person_id', 'person_number'],
-    'opportunities': ['opportunity_id', 'opportunity_number'],
+    'accounts': ['null::string', 'account_number'],
+    'people': ['null::string', 'person_number'],
+    'opportunities': ['null::string', 'opportunity_number'],
     'owners': ['owner_id', 'null::integer'],
     'products': ['product_id', 'null::integer'],
 } -%}
@@ -27,21 +27,18 @@ links as (
     select
         'accounts' as entity,
         source_account_id as source_entity_id,
-        account_id as entity_id,
         account_number as entity_number
     from {{ ref('account_links') }}
     union all
     select
         'people' as entity,
         source_person_id as source_entity_id,
-        person_id as entity_id,
         person_number as entity_number
     from {{ ref('person_links') }}
     union all
     select
         'opportunities' as entity,
         source_opportunity_id as source_entity_id,
-        opportunity_id as entity_id,
         opportunity_number as entity_number
     from {{ ref('opportunity_links') }}
 ),
@@ -67,7 +64,6 @@ current_values as (
 changes as (
     select
         attribute_history.entity || '.' || attribute_history.column_name as attribute,
-        links.entity_id,
         links.entity_number,
         attribute_history.old_value,
         attribute_history.new_value,
@@ -86,7 +82,6 @@ changes as (
     union all
     select
         'opportunities.amount' as attribute,
-        opportunity_id as entity_id,
         opportunity_number as entity_number,
         previous_amount::string as old_value,
         amount::string as new_value,
@@ -101,7 +96,6 @@ changes as (
 ordered as (
     select
         attribute,
-        entity_id,
         entity_number,
         old_value,
         new_value,
@@ -123,7 +117,7 @@ tracked as (
 valued as (
     select
         attribute,
-        entity_id,
+        null::string as entity_id,
         entity_number,
         old_value as source_value,
         date '0001-01-01' as valid_from,
@@ -133,7 +127,7 @@ valued as (
     union all
     select
         attribute,
-        entity_id,
+        null::string as entity_id,
         entity_number,
         new_value as source_value,
         changed_date as valid_from,

@@ -5,13 +5,16 @@ touches as (
 ),
 
 account_links as (
-    select * from {{ ref('account_links') }}
+    select
+        source_account_id,
+        account_number
+    from {{ ref('account_links') }}
 ),
 
 people as (
     select
         person_number,
-        account_id
+        account_number
     from {{ ref('people') }}
 ),
 
@@ -19,13 +22,12 @@ people as (
 person_hashes as (
     select
         people.email_hash,
-        min(person_links.person_id) as person_id,
         min(person_links.person_number) as person_number
     from ({{ union_sources('people') }}) as people
     inner join {{ ref('person_links') }} as person_links on people.person_id = person_links.source_person_id
     where people.email_hash is not null
     group by people.email_hash
-    having count(distinct person_links.person_number) = 1
+    having min(person_links.person_number) = max(person_links.person_number)
 ),
 
 run_context as (
@@ -35,17 +37,18 @@ run_context as (
 linked as (
     select
         touches.source,
-        touches.touch_id,
         touches.channel,
         touches.touch_type,
         touches.page,
         touches.campaign_id,
-        coalesce(person_links.person_id, person_hashes.person_id) as person_id,
-        coalesce(account_links.account_id, people.account_id) as account_id,
+        coalesce(person_links.person_number, person_hashes.person_number) as person_number,
+        coalesce(account_links.account_number, people.account_number) as account_number,
         touches.has_responded,
-        touches.person_id is not null and person_links.person_id is null
-        or touches.account_id is not null and account_links.account_id is null as is_unknown_reference,
-        coalesce(person_links.person_id, person_hashes.person_id, account_links.account_id) is null as is_anonymous,
+        touches.person_id is not null and person_links.person_number is null
+        or touches.account_id is not null and account_links.account_number is null as is_unknown_reference,
+        coalesce(
+            person_links.person_number, person_hashes.person_number, account_links.account_number
+        ) is null as is_anonymous,
         touches.occurred_at is null as is_missing_date,
         coalesce(touches.occurred_at::date > run_context.as_of_date, false) as is_after_as_of,
         touches.occurred_at,

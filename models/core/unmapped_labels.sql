@@ -61,7 +61,7 @@ unioned as (
     select
         dimension as kind,
         source_value as label,
-        count(distinct entity_id) as record_count
+        count(distinct entity_number) + count(distinct entity_id) as record_count
     from segment_memberships
     where segment = 'unmapped'
     group by dimension, source_value

@@ -13,7 +13,7 @@ pipeline_deals as (
 
 opportunity_history as (
     select
-        opportunity_id,
+        opportunity_number,
         change_number,
         case when amount >= 0 then amount end as amount,
         case when previous_amount >= 0 then previous_amount end as previous_amount,
@@ -42,7 +42,7 @@ changes as (
             partition by pipeline_deals.deal_number order by opportunity_history.change_number
         ) as next_changed_date
     from opportunity_history
-    inner join pipeline_deals on opportunity_history.opportunity_id = pipeline_deals.opportunity_id
+    inner join pipeline_deals on opportunity_history.opportunity_number = pipeline_deals.opportunity_number
     where
         opportunity_history.change_number = 1
         or opportunity_history.amount is distinct from opportunity_history.previous_amount

@@ -31,12 +31,12 @@ thresholds as (
 
 first_amounts as (
     select
-        opportunity_id,
+        opportunity_number,
         min_by(amount, change_number) as amount,
         min(changed_at::date) as known_date
     from opportunity_history
     where amount > 0
-    group by opportunity_id
+    group by opportunity_number
 ),
 
 -- The amount with which a deal became known, to a hundredth of its logarithm. Without a history today's is known today.
@@ -50,7 +50,7 @@ known as (
         count(*) as deal_count
     from journeys
     inner join opportunities on journeys.opportunity_id = opportunities.opportunity_id
-    left join first_amounts on journeys.opportunity_id = first_amounts.opportunity_id
+    left join first_amounts on opportunities.opportunity_number = first_amounts.opportunity_number
     group by first_amounts.known_date, amount_log
 ),
 

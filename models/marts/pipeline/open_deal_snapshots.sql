@@ -59,6 +59,7 @@ deals as (
         {%- else -%}
         'all' as tier,
         {%- endif %}
+        opportunities.opportunity_number,
         opportunities.amount as current_amount,
         opportunities.probability as current_probability
     from journeys
@@ -124,11 +125,11 @@ open_deals as (
 
 changes as (
     select
-        opportunity_id,
+        opportunity_number,
         amount,
         probability,
         count(*) filter (where close_date > previous_close_date) over (
-            partition by opportunity_id order by change_number
+            partition by opportunity_number order by change_number
         ) as push_count,
         close_date,
         changed_at::date as changed_date,
@@ -139,11 +140,11 @@ changes as (
 as_was as (
     select
         open_deals.*,
-        changes.opportunity_id is not null as is_as_was,
+        changes.opportunity_number is not null as is_as_was,
         changes.push_count,
         changes.close_date,
         case
-            when changes.opportunity_id is not null then changes.amount
+            when changes.opportunity_number is not null then changes.amount
             when open_deals.snapshot_number = 0 then open_deals.current_amount
         end as as_was_amount,
         case
@@ -153,7 +154,7 @@ as_was as (
     from open_deals
     left join changes
         on
-            open_deals.opportunity_id = changes.opportunity_id
+            open_deals.opportunity_number = changes.opportunity_number
             and open_deals.snapshot_date >= changes.changed_date
             and coalesce(open_deals.snapshot_date < changes.next_changed_date, true)
 ),

@@ -95,10 +95,10 @@ pushes as (
 
 contacts as (
     select
-        opportunity_id,
-        count(distinct person_id) as contact_count
+        opportunity_number,
+        count(distinct person_number) as contact_count
     from opportunity_people
-    group by opportunity_id
+    group by opportunity_number
 ),
 
 used as (
@@ -130,7 +130,7 @@ deals as (
     cross join used
     inner join opportunities on journeys.opportunity_id = opportunities.opportunity_id
     left join pushes on journeys.opportunity_id = pushes.opportunity_id
-    left join contacts on journeys.opportunity_id = contacts.opportunity_id
+    left join contacts on opportunities.opportunity_number = contacts.opportunity_number
 ),
 
 -- How alike the deals of an account are, from all deals of the period.

@@ -104,7 +104,7 @@ open_deals as (
 
 plans as (
     select
-        opportunity_id,
+        opportunity_number,
         max_by(amount, change_number) as amount,
         max_by(close_date, change_number) as close_date,
         case when count(close_date) > 0
@@ -113,31 +113,41 @@ plans as (
             )
         end as push_count
     from opportunity_history
-    group by opportunity_id
+    group by opportunity_number
 ),
 
 -- A call with the account counts for each of its deals, unless it was about another one.
 deal_activities as (
     select
-        opportunity_id,
+        opportunity_number,
         max(occurred_date) as last_activity_date
     from activities
-    where opportunity_id is not null
-    group by opportunity_id
+    where opportunity_number is not null
+    group by opportunity_number
 ),
 
 account_activities as (
     select
-        account_id,
+        account_number,
         max(occurred_date) as last_activity_date
     from activities
-    where opportunity_id is null and account_id is not null
-    group by account_id
+    where opportunity_number is null and account_number is not null
+    group by account_number
+),
+
+-- Of accounts that have no record.
+unknown_account_activities as (
+    select
+        unknown_account_id,
+        max(occurred_date) as last_activity_date
+    from activities
+    where opportunity_number is null and unknown_account_id is not null
+    group by unknown_account_id
 ),
 
 required_roles as (
     select distinct
-        opportunity_people.opportunity_id,
+        opportunity_people.opportunity_number,
         role_template.role
     from opportunity_people
     inner join role_template
@@ -147,10 +157,10 @@ required_roles as (
 
 roles as (
     select
-        opportunity_id,
+        opportunity_number,
         count(*) as role_count
     from required_roles
-    group by opportunity_id
+    group by opportunity_number
 ),
 
 -- A role that the source never names is missing from none.
@@ -193,7 +203,11 @@ measured as (
         plans.push_count,
         coalesce(plans.close_date, open_deals.close_date) as close_date,
         case when used.has_activities
-            then greatest(deal_activities.last_activity_date, account_activities.last_activity_date)
+            then greatest(
+                deal_activities.last_activity_date,
+                account_activities.last_activity_date,
+                unknown_account_activities.last_activity_date
+            )
         end as last_activity_date,
         used.has_activities,
         case when used.has_roles then required.role_count - coalesce(roles.role_count, 0) end as missing_role_count,
@@ -217,10 +231,12 @@ measured as (
             and open_deals.stage_key = of_segment.stage_key
             and journeys.segment = of_segment.segment
             and of_segment.segment not in ('all', 'unknown', 'unmapped')
-    left join plans on open_deals.opportunity_id = plans.opportunity_id
-    left join deal_activities on open_deals.opportunity_id = deal_activities.opportunity_id
-    left join account_activities on open_deals.account_id = account_activities.account_id
-    left join roles on open_deals.opportunity_id = roles.opportunity_id
+    left join plans on open_deals.opportunity_number = plans.opportunity_number
+    left join deal_activities on open_deals.opportunity_number = deal_activities.opportunity_number
+    left join account_activities on open_deals.account_number = account_activities.account_number
+    left join unknown_account_activities
+        on open_deals.is_unknown_account and open_deals.account_id = unknown_account_activities.unknown_account_id
+    left join roles on open_deals.opportunity_number = roles.opportunity_number
 ),
 
 -- A flag is NULL where what it needs was not read, or too few deals were won to say.

@@ -14,6 +14,13 @@ customer_segments as (
     select * from {{ ref('customer_segments') }}
 ),
 
+accounts as (
+    select
+        account_number,
+        account_id
+    from {{ ref('accounts') }}
+),
+
 -- What happened to an account, by the day on which it was known: counts, and a value where there is one. What a ticket
 -- came to is known when it is closed.
 events as (
@@ -45,13 +52,16 @@ events as (
     where not is_disqualified and not is_out_of_scale and account_id is not null
     union all
     select
-        account_id,
-        occurred_date as event_date,
+        coalesce(accounts.account_id, activities.unknown_account_id) as account_id,
+        activities.occurred_date as event_date,
         'activity' as kind,
         0 as is_marked,
         null as score
-    from {{ ref('activities') }}
-    where not is_disqualified and is_completed and account_id is not null
+    from {{ ref('activities') }} as activities
+    left join accounts on activities.account_number = accounts.account_number
+    where
+        not activities.is_disqualified and activities.is_completed
+        and coalesce(accounts.account_id, activities.unknown_account_id) is not null
 ),
 
 -- The status of a payment is today's: what was late on a day is told by when it was paid.

@@ -4,11 +4,13 @@ with
 
 customers as (
     select
-        account_id,
-        min(first_month) as first_month,
-        min(closing_date) as first_closing_date
-    from {{ ref('customer_months') }}
-    group by account_id
+        customer_months.account_id,
+        min(accounts.account_number) as account_number,
+        min(customer_months.first_month) as first_month,
+        min(customer_months.closing_date) as first_closing_date
+    from {{ ref('customer_months') }} as customer_months
+    left join {{ ref('accounts') }} as accounts on customer_months.account_id = accounts.account_id
+    group by customer_months.account_id
 ),
 
 journeys as (
@@ -50,7 +52,7 @@ left join segment_memberships as {{ dimension }}_{{ loop.index }}
     on
         {{ dimension }}_{{ loop.index }}.dimension = '{{ dimension }}'
         and {{ dimension }}_{{ loop.index }}.attribute = '{{ attribute }}'
-        and customers.account_id = {{ dimension }}_{{ loop.index }}.entity_id
+        and customers.account_number = {{ dimension }}_{{ loop.index }}.entity_number
         and customers.first_closing_date >= {{ dimension }}_{{ loop.index }}.valid_from
         and customers.first_closing_date < {{ dimension }}_{{ loop.index }}.valid_to
 {%- endfor %}

@@ -3,16 +3,24 @@
 with
 
 snapshots as (
-    select * from {{ ref('lead_snapshots') }}
+    select
+        lead_snapshots.*,
+        people.person_number
+    from {{ ref('lead_snapshots') }} as lead_snapshots
+    inner join {{ ref('people') }} as people on lead_snapshots.person_id = people.person_id
 ),
 
 attributes as (
-    select * from {{ ref('lead_attributes') }}
+    select
+        lead_attributes.*,
+        people.person_number
+    from {{ ref('lead_attributes') }} as lead_attributes
+    inner join {{ ref('people') }} as people on lead_attributes.person_id = people.person_id
 ),
 
 touches as (
     select * from {{ ref('touches') }}
-    where not is_disqualified and person_id is not null
+    where not is_disqualified and person_number is not null
 ),
 
 page_weights as (
@@ -22,7 +30,7 @@ page_weights as (
 activities as (
     select * from {{ ref('activities') }}
     where
-        not is_disqualified and person_id is not null
+        not is_disqualified and person_number is not null
         -- Whether a meeting took place is said later, and not when: those that were planned count.
         and (is_completed or activity_type = 'meeting')
 ),
@@ -64,7 +72,7 @@ page_points as (
 
 weighted_touches as (
     select
-        touches.person_id,
+        touches.person_number,
         touches.channel,
         touches.touch_type,
         coalesce(page_points.weight, 0)::decimal(18, 4) as weight,
@@ -104,7 +112,7 @@ touch_features as (
     from snapshots
     inner join weighted_touches
         on
-            snapshots.person_id = weighted_touches.person_id
+            snapshots.person_number = weighted_touches.person_number
             and snapshots.snapshot_date >= weighted_touches.occurred_date
     group by snapshots.snapshot_date, snapshots.person_id
 ),
@@ -123,7 +131,7 @@ activity_features as (
     from snapshots
     inner join activities
         on
-            snapshots.person_id = activities.person_id
+            snapshots.person_number = activities.person_number
             and snapshots.snapshot_date >= activities.occurred_date
             and snapshots.snapshot_date >= activities.known_date
             and snapshots.snapshot_date - 90 < activities.occurred_date
@@ -142,7 +150,7 @@ located as (
 
 active_days as (
     select distinct
-        person_id,
+        person_number,
         occurred_date
     from touches
 ),
@@ -155,7 +163,7 @@ group_features as (
         count(distinct others.person_id) as group_people,
         count(distinct case when others.seniority in ('executive', 'director') then others.person_id end)
             as group_senior_people,
-        count(distinct active_days.person_id) as group_active_people_30d
+        count(distinct active_days.person_number) as group_active_people_30d
     from located
     inner join attributes as others
         on
@@ -164,7 +172,7 @@ group_features as (
             and located.snapshot_date >= others.account_known_date
     left join active_days
         on
-            others.person_id = active_days.person_id
+            others.person_number = active_days.person_number
             and located.snapshot_date >= active_days.occurred_date
             and located.snapshot_date - 30 < active_days.occurred_date
     group by located.snapshot_date, located.person_id

@@ -156,7 +156,8 @@ def test_the_history_of_a_deal_is_that_of_the_record_believed_first(built: Build
     }
     # 400 and 500 of HubSpot are not between 800 and 1,000; a deal of HubSpot alone keeps its own changes.
     assert built.rows(
-        "select opportunity_id, source, amount::double, previous_amount::double from core.opportunity_history "
+        "select opportunity_id, source, history.amount::double, previous_amount::double "
+        "from core.opportunity_history as history inner join core.opportunities using (opportunity_number) "
         "order by 1, change_number"
     ) == [
         ("hubspot:302", "hubspot", None, None),

@@ -182,7 +182,8 @@ def test_an_amount_that_came_later_was_none_before(built: Build) -> None:
     assert journey(built, "006O5", "deal_size_tier") == ("unknown",)
     assert built.rows(
         "select source_value, valid_from::varchar from core.segment_memberships "
-        "where dimension = 'deal_size_tier' and entity_id = 'salesforce:006O5' order by valid_from"
+        "inner join core.opportunities on entity_number = opportunity_number "
+        "where dimension = 'deal_size_tier' and opportunity_id = 'salesforce:006O5' order by valid_from"
     ) == [("600.00", "2025-04-20")]
     # A deal that had its amount from the start has it from ever on.
     assert journey(built, "006O4", "deal_size_tier") == ("Under 15,000",)
@@ -199,7 +200,8 @@ def test_segments_are_those_of_the_day(built: Build) -> None:
     assert journey(built, "006O2", "industry") == ("Insurance",)
     assert built.rows(
         "select source_value, segment, is_as_was, valid_from::varchar, valid_to::varchar from core.segment_memberships "
-        "where dimension = 'company_size' and entity_id = 'salesforce:001A1' order by valid_from"
+        "inner join core.accounts on entity_number = account_number "
+        "where dimension = 'company_size' and account_id = 'salesforce:001A1' order by valid_from"
     ) == [
         ("40", "1 to 49", True, "0001-01-01", "2025-04-01"),
         ("900", "250 to 999", True, "2025-04-01", "9999-12-31"),
@@ -209,8 +211,9 @@ def test_segments_are_those_of_the_day(built: Build) -> None:
 def test_the_history_of_a_deal_is_as_it_was(built: Build) -> None:
     # 4,000 on a planned 1 May, then 5,000 and pushed to 1 June; in dollars as they are.
     assert built.rows(
-        "select stage, amount::double, previous_amount::double, close_date::varchar, previous_close_date::varchar, "
-        "changed_at::date::varchar from core.opportunity_history where opportunity_id = 'salesforce:006O1' "
+        "select stage, history.amount::double, previous_amount::double, history.close_date::varchar, "
+        "previous_close_date::varchar, changed_at::date::varchar from core.opportunity_history as history "
+        "inner join core.opportunities using (opportunity_number) where opportunity_id = 'salesforce:006O1' "
         "order by change_number"
     ) == [
         ("opportunity", 4000.0, None, "2025-05-01", None, "2025-03-10"),

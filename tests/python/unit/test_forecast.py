@@ -148,7 +148,8 @@ def test_states_at_a_snapshot_by_hand(warehouse: Warehouse, rows: dict[str, pa.T
     """Stage, age, amount, pushes and planned close of every snapshot, against a slow reading of the history."""
     company = Company(warehouse, rows, AS_OF)
     snapshots = company.table("open_deal_snapshots").to_pandas().sample(200, random_state=1)
-    history = rows["opportunity_history"].to_pandas()
+    numbers = rows["opportunities"].select(["opportunity_id", "opportunity_number"]).to_pandas()
+    history = rows["opportunity_history"].to_pandas().merge(numbers, on="opportunity_number")
     visits = rows["stage_visits"].to_pandas()
     for row in snapshots.itertuples():
         seen = history[(history["opportunity_id"] == row.opportunity_id) & (history["changed_at"] <= row.snapshot_date)]
@@ -236,10 +237,15 @@ def test_negative_amounts_count_as_none(warehouse: Warehouse, rows: dict[str, pa
 
 def with_amounts(rows: dict[str, pa.Table], is_it: np.ndarray, amount: float) -> dict[str, pa.Table]:
     """The company with that amount in the whole history of some of its opportunities."""
-    names = set(np.array(rows["opportunities"]["opportunity_id"].to_pylist())[is_it])
+    keys = {
+        "opportunities": "opportunity_id",
+        "journeys": "opportunity_id",
+        "opportunity_history": "opportunity_number",
+    }
     made = dict(rows)
-    for name in ("opportunities", "opportunity_history", "journeys"):
-        mine = np.array([key in names for key in rows[name]["opportunity_id"].to_pylist()])
+    for name, column in keys.items():
+        wanted = set(np.array(rows["opportunities"][column].to_pylist())[is_it])
+        mine = np.array([key in wanted for key in rows[name][column].to_pylist()])
         made[name] = changed(rows[name], amount=pa.array(np.where(mine, amount, rows[name]["amount"].to_numpy())))
     return made
 
