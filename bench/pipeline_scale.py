@@ -46,6 +46,8 @@ select
     null::varchar as person_id,
     'salesforce:0065Y' || lpad(i::varchar, 11, '0') as opportunity_id,
     'salesforce:0015Y' || lpad((i // 5)::varchar, 11, '0') as account_id,
+    null::integer as person_number,
+    i::integer as opportunity_number,
     'U' || (i % 200) as owner_id,
     null::varchar as product_id,
     'new_business' as opportunity_type,
@@ -69,6 +71,7 @@ with
 steps as (
     select
         opportunity_id,
+        opportunity_number,
         'salesforce' as source,
         {stages}[step] as source_stage,
         'opportunity' as stage,
@@ -100,7 +103,7 @@ steps as (
     where coalesce(won_date, lost_date) is not null
 )
 select
-    right(opportunity_id, 11)::integer as opportunity_number, source, source_stage, stage, forecast_category, amount,
+    opportunity_number, source, source_stage, stage, forecast_category, amount,
     lag(amount) over changes as previous_amount,
     probability,
     row_number() over changes as change_number,
@@ -114,15 +117,12 @@ window changes as (partition by opportunity_id order by change_number);
 create or replace table core.stage_visits as
 select
     'opportunity' as entity,
-    'salesforce:0065Y' || lpad(opportunity_number::varchar, 11, '0') as entity_id,
+    opportunity_number as entity_number,
     stage,
-    source,
     source_stage,
     'opportunity_history' as source_rule,
     change_number as visit_number,
     false as is_deleted_stage,
-    changed_at as entered_at,
-    next_changed_at as exited_at,
     changed_at::date as entered_date,
     next_changed_at::date as exited_date
 from core.opportunity_history;
@@ -162,11 +162,11 @@ select
     coalesce(won_date, lost_date)::timestamp as closed_at,
     latest.close_date
 from core.journeys
-inner join latest on right(opportunity_id, 11)::integer = latest.opportunity_number;
+inner join latest on journeys.opportunity_number = latest.opportunity_number;
 
 create or replace table core.opportunity_people as
 select
-    right(opportunity_id, 11)::integer as opportunity_number,
+    opportunity_number,
     (hash(opportunity_id) % 100000 + number)::integer as person_number,
     ['Economic Buyer', 'Evaluator', 'Influencer'][1 + number] as role,
     number = 0 as is_primary
@@ -177,7 +177,7 @@ where number <= hash(opportunity_id) % 3;
 create or replace table core.activities as
 select
     null::varchar as unknown_account_id,
-    case when hash(opportunity_id) % 2 = 0 then right(opportunity_id, 11)::integer end as opportunity_number,
+    case when hash(opportunity_id) % 2 = 0 then opportunity_number end as opportunity_number,
     right(account_id, 11)::integer as account_number,
     true as is_completed,
     false as is_disqualified,

@@ -142,6 +142,7 @@ def tables(draws: np.random.Generator, deals: Deals, as_of: int) -> dict[str, pa
         {
             "journey_id": key,
             "opportunity_id": key,
+            "opportunity_number": pa.array(known, pa.int32()),
             "opportunity_type": pa.repeat("new_business", len(known)),
             "is_primary": pa.array(np.ones(len(known), dtype=bool)),
             "region": np.array(REGIONS)[deals.region[known]],
@@ -176,7 +177,7 @@ def tables(draws: np.random.Generator, deals: Deals, as_of: int) -> dict[str, pa
         "journeys": journeys,
         "opportunities": opportunities,
         "opportunity_history": history,
-        "stage_visits": _visits(deals, known, key, closed, as_of),
+        "stage_visits": _visits(deals, known, closed, as_of),
     }
 
 
@@ -242,26 +243,26 @@ def _filled(values: Integers, empty: int) -> Integers:
     return values[at] if len(values) else values
 
 
-def _visits(deals: Deals, known: Integers, key: NDArray[np.str_], closed: Integers, as_of: int) -> pa.Table:
+def _visits(deals: Deals, known: Integers, closed: Integers, as_of: int) -> pa.Table:
     parts = []
     ends = [*(np.minimum(deals.entered[known, at + 1], closed) for at in range(len(STAGES) - 1)), closed]
     for at, label in enumerate(STAGES):
         here = deals.entered[known, at] <= as_of
         end = np.where(ends[at] <= as_of, ends[at], NEVER)
-        parts.append(_visit_rows(key[here], "opportunity", label, deals.entered[known, at][here], end[here]))
+        parts.append(_visit_rows(known[here], "opportunity", label, deals.entered[known, at][here], end[here]))
     for outcome, is_so in (("won", deals.is_won[known]), ("lost", ~deals.is_won[known])):
         here = is_so & (closed < NEVER)
-        parts.append(_visit_rows(key[here], outcome, f"Closed {outcome}", closed[here], np.full(here.sum(), NEVER)))
+        parts.append(_visit_rows(known[here], outcome, f"Closed {outcome}", closed[here], np.full(here.sum(), NEVER)))
     return pa.concat_tables(parts)
 
 
-def _visit_rows(key: NDArray[np.str_], stage: str, label: str, entered: Integers, exited: Integers) -> pa.Table:
+def _visit_rows(number: Integers, stage: str, label: str, entered: Integers, exited: Integers) -> pa.Table:
     return pa.table(
         {
-            "entity": pa.repeat("opportunity", len(key)),
-            "entity_id": pa.array(key, pa.string()),
-            "stage": pa.repeat(stage, len(key)),
-            "source_stage": pa.repeat(label, len(key)),
+            "entity": pa.repeat("opportunity", len(number)),
+            "entity_number": pa.array(number, pa.int32()),
+            "stage": pa.repeat(stage, len(number)),
+            "source_stage": pa.repeat(label, len(number)),
             "entered_date": _dates(entered),
             "exited_date": _dates(exited),
         }

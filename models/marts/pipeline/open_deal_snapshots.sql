@@ -59,7 +59,6 @@ deals as (
         {%- else -%}
         'all' as tier,
         {%- endif %}
-        opportunities.opportunity_number,
         opportunities.amount as current_amount,
         opportunities.probability as current_probability
     from journeys

@@ -23,7 +23,6 @@ select
     {%- for dimension in var('dimensions') %}
     {{ dimension }}_codes.segment_code as {{ dimension }},
     {%- endfor %}
-    opportunities.opportunity_number,
     opportunities.amount,
     opportunities.close_date,
     opportunities.current_stage

@@ -194,11 +194,11 @@ usage_features as (
 
 product_stages as (
     select
-        entity_id as person_id,
+        entity_number as person_number,
         min(entered_date) as signup_date,
         min(entered_date) filter (where stage in ('activated', 'pql')) as activated_date
     from stage_visits
-    group by entity_id
+    group by entity_number
 ),
 
 -- Where a source keeps the history of an attribute: before its next change it was what that change calls old. Only
@@ -327,7 +327,7 @@ left join group_features
     on snapshots.person_id = group_features.person_id and snapshots.snapshot_date = group_features.snapshot_date
 left join usage_features
     on snapshots.person_id = usage_features.person_id and snapshots.snapshot_date = usage_features.snapshot_date
-left join product_stages on snapshots.person_id = product_stages.person_id
+left join product_stages on snapshots.person_number = product_stages.person_number
 left join attributes_then
     on
         snapshots.person_id = attributes_then.person_id

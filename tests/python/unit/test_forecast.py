@@ -150,12 +150,12 @@ def test_states_at_a_snapshot_by_hand(warehouse: Warehouse, rows: dict[str, pa.T
     snapshots = company.table("open_deal_snapshots").to_pandas().sample(200, random_state=1)
     numbers = rows["opportunities"].select(["opportunity_id", "opportunity_number"]).to_pandas()
     history = rows["opportunity_history"].to_pandas().merge(numbers, on="opportunity_number")
-    visits = rows["stage_visits"].to_pandas()
+    visits = rows["stage_visits"].to_pandas().merge(numbers, left_on="entity_number", right_on="opportunity_number")
     for row in snapshots.itertuples():
         seen = history[(history["opportunity_id"] == row.opportunity_id) & (history["changed_at"] <= row.snapshot_date)]
         last = seen.sort_values("change_number").iloc[-1]
         pushes = int((seen["close_date"] > seen["previous_close_date"]).sum())
-        visit = visits[(visits["entity_id"] == row.opportunity_id) & (visits["entered_date"] <= row.snapshot_date)]
+        visit = visits[(visits["opportunity_id"] == row.opportunity_id) & (visits["entered_date"] <= row.snapshot_date)]
         visit = visit.sort_values("entered_date", kind="stable").iloc[-1]
         assert row.stage_label == visit["source_stage"]
         assert row.age_in_stage_days == (pd.Timestamp(row.snapshot_date) - pd.Timestamp(visit["entered_date"])).days
@@ -304,8 +304,8 @@ def test_deals_that_are_won_on_their_first_day(warehouse: Warehouse, rows: dict[
     journeys = rows["journeys"].to_pandas()
     journeys["won_date"] = journeys["opportunity_date"].where(journeys["won_date"].notna())
     visits = rows["stage_visits"].to_pandas()
-    won = set(journeys.loc[journeys["won_date"].notna(), "opportunity_id"])
-    visits = visits[~(visits["entity_id"].isin(won) & (visits["stage"] == "opportunity"))]
+    won = set(journeys.loc[journeys["won_date"].notna(), "opportunity_number"])
+    visits = visits[~(visits["entity_number"].isin(won) & (visits["stage"] == "opportunity"))]
     changed_rows = {
         **rows,
         "journeys": pa.Table.from_pandas(journeys, preserve_index=False),
