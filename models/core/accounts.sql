@@ -4,10 +4,6 @@ records as (
     {{ union_sources('accounts') }}
 ),
 
-links as (
-    select * from {{ ref('account_links') }}
-),
-
 run_context as (
     select * from {{ ref('run_context') }}
 ),
@@ -19,7 +15,7 @@ linked as (
         records.*,
         coalesce(records.is_deleted, false) as is_record_deleted
     from records
-    inner join links on records.account_id = links.source_account_id
+    inner join {{ ref('account_links') }} as links on records.account_id = links.source_account_id
 ),
 
 -- One company of several records: each attribute is the first filled one, of the source named first.
@@ -59,7 +55,7 @@ flagged as (
         merged.created_at::date as created_date
     from merged
     cross join run_context
-    left join links as parents on merged.parent_account_id = parents.source_account_id
+    left join {{ ref('account_links') }} as parents on merged.parent_account_id = parents.source_account_id
 )
 
 select

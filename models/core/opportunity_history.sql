@@ -29,7 +29,7 @@ run_context as (
     select * from {{ ref('run_context') }}
 ),
 
--- What happened after the as-of date has not happened yet. Staging tells each state of a record once.
+-- What happened after the as-of date has not happened yet.
 happened as (
     select
         links.opportunity_number,
@@ -86,8 +86,9 @@ believed as (
     group by happened.opportunity_number
 ),
 
+-- Trackers repeat a row when a field changes that is not here.
 converted as (
-    select
+    select distinct
         happened.opportunity_number,
         labels.stage_rank,
         labels.label_number,

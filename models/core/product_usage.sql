@@ -11,18 +11,18 @@ account_links as (
     from {{ ref('account_links') }}
 ),
 
-person_links as (
-    select
-        source_person_id,
-        person_number
-    from {{ ref('person_links') }}
-),
-
+-- Of few people there is much usage, and often it names nobody.
 people as (
     select
-        person_number,
-        account_id
-    from {{ ref('people') }}
+        person_links.source_person_id,
+        people.person_number,
+        people.account_id
+    from (
+        select distinct person_id from product_usage
+        where person_id is not null
+    ) as users
+    inner join {{ ref('person_links') }} as person_links on users.person_id = person_links.source_person_id
+    inner join {{ ref('people') }} as people on person_links.person_number = people.person_number
 ),
 
 subscriptions as (
@@ -69,13 +69,13 @@ linked as (
     select
         usage_rows.source,
         coalesce(account_links.account_id, people.account_id, usage_rows.account_id) as account_id,
-        person_links.person_number,
+        people.person_number,
         usage_rows.subscription_id,
         usage_rows.feature,
         usage_rows.usage_count,
         usage_rows.active_user_count,
         usage_rows.account_id is not null and account_links.account_id is null
-        or usage_rows.person_id is not null and person_links.person_number is null as is_unknown_reference,
+        or usage_rows.person_id is not null and people.person_number is null as is_unknown_reference,
         coalesce(account_links.account_id, people.account_id, usage_rows.account_id) is null
             as is_missing_account,
         usage_rows.is_duplicate_id,
@@ -88,8 +88,7 @@ linked as (
     from numbered as usage_rows
     cross join run_context
     left join account_links on usage_rows.account_id = account_links.source_account_id
-    left join person_links on usage_rows.person_id = person_links.source_person_id
-    left join people on person_links.person_number = people.person_number
+    left join people on usage_rows.person_id = people.source_person_id
     left join subscriptions on usage_rows.subscription_id = subscriptions.subscription_id
 )
 

@@ -1,6 +1,7 @@
 -- What was known of an opportunity from a moment on. Without OpportunityHistory the versions that Fivetran keeps tell
--- it; without either it is empty, and nothing can be judged as it was. The landed history is named in every place, for
--- as a common table the engine would copy it.
+-- it; without either it is empty, and nothing can be judged as it was. A row is repeated when a field changes that is
+-- not here: core counts each state once. The landed history is named in every place, for as a common table the engine
+-- would copy it.
 with
 
 opportunities as (
@@ -46,7 +47,7 @@ unioned as (
     where not exists (select 1 from {{ source('salesforce', 'opportunity_history') }})
 )
 
-select distinct
+select
     {{ salesforce_key('opportunity_id') }} as opportunity_id,
     stage_name as source_stage,
     forecast_category,
