@@ -29,7 +29,7 @@ renamed as (
         {{ hubspot_key('merged.company_id') }} as merged_into_account_id,
         {{ salesforce_key('companies.salesforceaccountid') }} as crm_account_id,
         {{ hubspot_key('companies.hubspot_owner_id') }} as owner_id,
-        {{ host_name('coalesce(companies.domain, companies.website)', is_mostly_host=true) }} as domain,
+        {{ host_name('coalesce(companies.domain, companies.website)') }} as domain,
         companies.industry,
         coalesce(companies.country, companies.hs_country_code) as country,
         companies.region,
