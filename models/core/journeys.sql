@@ -29,10 +29,6 @@ lifecycle_stages as (
     select * from {{ ref('lifecycle_stages') }}
 ),
 
-run_context as (
-    select * from {{ ref('run_context') }}
-),
-
 dimensions as (
     select * from {{ ref('dimensions') }}
 ),
@@ -47,8 +43,10 @@ steps as (
         ) as is_backward
     from stage_changes
     inner join lifecycle_stages on stage_changes.stage = lifecycle_stages.stage
-    cross join run_context
-    where stage_changes.entered_at::date <= run_context.as_of_date and not stage_changes.is_unknown_record
+    where
+        not stage_changes.is_unknown_record
+        and not stage_changes.is_missing_date
+        and not stage_changes.is_after_as_of
 ),
 
 steps_back as (

@@ -20,6 +20,10 @@ links as (
 
 stage_labels as (
     select * from {{ ref('stage_labels') }}
+),
+
+run_context as (
+    select * from {{ ref('run_context') }}
 )
 
 select
@@ -34,8 +38,10 @@ select
     stage_labels.stage is null as is_unmapped_stage,
     links.entity_number is null as is_unknown_record,
     stage_history.entered_at is null as is_missing_date,
+    coalesce(stage_history.entered_at::date > run_context.as_of_date, false) as is_after_as_of,
     stage_history.entered_at
 from stage_history
+cross join run_context
 left join links
     on stage_history.entity = links.entity and stage_history.entity_id = links.source_entity_id
 left join stage_labels

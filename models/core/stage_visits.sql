@@ -155,8 +155,10 @@ numbered as (
             and stage_changes.source_stage is not distinct from labels.source_stage
             and stage_changes.source_rule = labels.source_rule
             and stage_changes.is_deleted_stage = labels.is_deleted_stage
-    cross join run_context
-    where not stage_changes.is_unknown_record and stage_changes.entered_at::date <= run_context.as_of_date
+    where
+        not stage_changes.is_unknown_record
+        and not stage_changes.is_missing_date
+        and not stage_changes.is_after_as_of
     union all
     select
         untracked.entity_number,
