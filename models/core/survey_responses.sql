@@ -4,19 +4,29 @@ survey_responses as (
     {{ union_sources('survey_responses') }}
 ),
 
-account_links as (
-    select * from {{ ref('account_links') }}
-),
-
-person_links as (
-    select * from {{ ref('person_links') }}
-),
-
-people as (
+-- Of all accounts and people those that are named here, which are few.
+named_accounts as (
     select
-        person_id,
-        account_id
-    from {{ ref('people') }}
+        account_links.source_account_id,
+        account_links.account_id
+    from (
+        select distinct account_id from survey_responses
+        where account_id is not null
+    ) as named
+    inner join {{ ref('account_links') }} as account_links on named.account_id = account_links.source_account_id
+),
+
+named_people as (
+    select
+        person_links.source_person_id,
+        people.person_id,
+        people.account_id
+    from (
+        select distinct person_id from survey_responses
+        where person_id is not null
+    ) as named
+    inner join {{ ref('person_links') }} as person_links on named.person_id = person_links.source_person_id
+    inner join {{ ref('people') }} as people on person_links.person_number = people.person_number
 ),
 
 run_context as (
@@ -27,21 +37,20 @@ linked as (
     select
         survey_responses.source,
         survey_responses.response_id,
-        coalesce(account_links.account_id, people.account_id) as account_id,
-        person_links.person_id,
+        coalesce(named_accounts.account_id, named_people.account_id) as account_id,
+        named_people.person_id,
         survey_responses.score,
-        coalesce(account_links.account_id, people.account_id) is null as is_missing_account,
-        survey_responses.account_id is not null and account_links.account_id is null
-        or survey_responses.person_id is not null and person_links.person_id is null as is_unknown_reference,
+        coalesce(named_accounts.account_id, named_people.account_id) is null as is_missing_account,
+        survey_responses.account_id is not null and named_accounts.account_id is null
+        or survey_responses.person_id is not null and named_people.person_id is null as is_unknown_reference,
         coalesce(survey_responses.score not between 0 and 10, false) as is_out_of_scale,
         survey_responses.responded_date is null as is_missing_date,
         coalesce(survey_responses.responded_date > run_context.as_of_date, false) as is_after_as_of,
         survey_responses.responded_date
     from survey_responses
     cross join run_context
-    left join account_links on survey_responses.account_id = account_links.source_account_id
-    left join person_links on survey_responses.person_id = person_links.source_person_id
-    left join people on person_links.person_id = people.person_id
+    left join named_accounts on survey_responses.account_id = named_accounts.source_account_id
+    left join named_people on survey_responses.person_id = named_people.source_person_id
 )
 
 select
