@@ -1,12 +1,12 @@
--- Trackers repeat a row when another field changes in the same save; stage_visits counts what is repeated once.
 with
 
 stage_history as (
     select * from {{ source('export', 'stage_history') }}
 ),
 
-renamed as (
-    select
+-- Trackers repeat a row when another field changes in the same save: the same stage at the same moment is one change.
+deduplicated as (
+    select distinct
         entity,
         {{ source_key('entity_id') }} as entity_id,
         stage as source_stage,
@@ -16,4 +16,4 @@ renamed as (
     from stage_history
 )
 
-select * from renamed
+select * from deduplicated

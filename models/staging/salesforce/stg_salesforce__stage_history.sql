@@ -1,6 +1,6 @@
 -- Salesforce writes changes only: the status at creation is known from the record itself. Trackers repeat a row when
--- another field changes in the same save; stage_visits counts what is repeated once. Landed tables are named in every
--- place, for as common tables the engine would copy them.
+-- another field changes in the same save: the same stage at the same moment is one change. Landed tables are named in
+-- every place, for as common tables the engine would copy them.
 with
 
 stage_dates as (
@@ -81,7 +81,7 @@ unioned as (
         )
 )
 
-select
+select distinct
     entity,
     {{ salesforce_key('entity_id') }} as entity_id,
     source_stage,
